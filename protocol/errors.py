@@ -1,0 +1,185 @@
+"""The error tree, cut by what the caller can do, with stable codes.
+
+Only ``controller/api/errors.py`` turns these into HTTP (RFC 9457) and only ``agent/commands.py`` and ``agent/web``
+into command results and panel answers. The sentences here are for people who operate Estrade and are in English; a
+page shows the words of its own language for the ``code``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EstradeError(Exception):
+    """An error somebody can act on.
+
+    ``code`` is stable and in kebab-case; ``message`` is one sentence: what, which one, what to do; ``retryable`` says
+    whether the same act may succeed later by itself.
+    """
+
+    default_code: ClassVar[str] = "internal"
+    default_retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        retryable: bool | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+        self.retryable = self.default_retryable if retryable is None else retryable
+        self.retry_after_s = retry_after_s
+
+
+class ConfigError(EstradeError):
+    """A configuration that cannot be used.
+
+    ``problems`` has one sentence for each mistake, with its key; ``summary`` says whose they are.
+    """
+
+    default_code = "config-invalid"
+
+    def __init__(self, message: str, problems: tuple[str, ...] = (), *, code: str | None = None) -> None:
+        super().__init__(message if not problems else f"{message}: " + "; ".join(problems), code=code)
+        self.summary = message
+        self.problems = problems
+
+
+class DeviceError(EstradeError):
+    """A camera, microphone, loudspeaker or board that does not do what was asked."""
+
+    default_code = "device-failed"
+    default_retryable = True
+
+
+class DeviceNotFoundError(DeviceError):
+    """The device is not there."""
+
+    default_code = "device-not-found"
+
+
+class DeviceBusyError(DeviceError):
+    """Another program holds the device."""
+
+    default_code = "device-busy"
+
+
+class DeviceUnsupportedError(DeviceError):
+    """This device cannot do that, and will not learn it."""
+
+    default_code = "device-unsupported"
+    default_retryable = False
+
+
+class DeviceTimeoutError(DeviceError):
+    """The device did not answer in time."""
+
+    default_code = "device-timeout"
+
+
+class DeviceLostError(DeviceError):
+    """The device worked and is gone."""
+
+    default_code = "device-lost"
+
+
+class LessonTransitionError(EstradeError):
+    """The lesson cannot do that in its present state."""
+
+    default_code = "lesson-transition"
+
+
+class LessonError(EstradeError):
+    """Something about a lesson as a pupil or IT sees it: not begun, over, not known."""
+
+    default_code = "lesson-not-found"
+
+
+class SignallingError(EstradeError):
+    """An offer, candidate or answer that cannot be used."""
+
+    default_code = "offer-invalid"
+
+
+class BrokerError(EstradeError):
+    """The MQTT broker refused, did not answer, or is away."""
+
+    default_code = "broker-unavailable"
+    default_retryable = True
+
+
+class CommandError(EstradeError):
+    """A command that was not carried out; the code is the one the other side gave."""
+
+    default_code = "command-failed"
+
+
+class AccessError(EstradeError):
+    """A code, link, token or password that does not open this door."""
+
+    default_code = "access-refused"
+
+
+CODES: dict[str, str] = {
+    "internal": "A fault of ours; the log of the program that answered has the details.",
+    "config-invalid": "The configuration has mistakes; each is named with its key.",
+    "device-failed": "A device does not do what was asked.",
+    "device-not-found": "The device is not connected, or its name or path is wrong.",
+    "device-busy": "Another program is using the device.",
+    "device-unsupported": "This device cannot do that.",
+    "device-timeout": "The device did not answer in time.",
+    "device-lost": "The device was working and stopped.",
+    "lesson-transition": "The lesson cannot do that in its present state.",
+    "lesson-not-found": "There is no such lesson.",
+    "lesson-not-started": "The lesson has not begun; the page connects by itself when it does.",
+    "lesson-ended": "The lesson is over.",
+    "proposal-none": "There is no proposal to answer; it may have run out.",
+    "room-not-found": "There is no such room.",
+    "room-offline": "The room is switched off or cannot be reached.",
+    "room-timeout": "The room did not answer in time.",
+    "starting": "The room is starting and will answer in a moment.",
+    "offer-invalid": "The offer is not a usable SDP.",
+    "offer-too-large": "The offer is larger than any browser makes.",
+    "no-common-codec": "The player and the room have no video or sound format in common.",
+    "viewer-not-found": "There is no such connection; it may have ended.",
+    "viewer-limit": "The room cannot take another viewer.",
+    "candidate-invalid": "The candidates are not a usable trickle-ice-sdpfrag.",
+    "ice-restart-unsupported": "An ICE restart is not possible; the player makes a new connection.",
+    "broker-unavailable": "The MQTT broker cannot be reached.",
+    "broker-certificate": "The TLS connection to the broker failed: its certificate or ours is not accepted.",
+    "broker-not-authorised": "The broker does not admit this user or certificate.",
+    "broker-refused": "The MQTT broker refused the message: the certificate's rights do not cover that topic.",
+    "command-failed": "The command was not carried out.",
+    "command-late": "The command arrived after its deadline and was not carried out.",
+    "command-unknown": "This version does not know that command.",
+    "args-invalid": "The arguments are not of the command's form.",
+    "code-wrong": "No lesson has this code.",
+    "code-throttled": "Too many wrong codes from here; wait and try again.",
+    "link-wrong": "This link is not, or is no longer, valid.",
+    "token-invalid": "The ticket for this lesson is missing, changed or out of date: join again.",
+    "access-refused": "Signing in is needed for this.",
+    "sign-in-failed": "The name or the password is wrong.",
+    "sign-in-throttled": "Too many attempts to sign in; wait and try again.",
+    "forbidden": "This account may not do that.",
+    "cross-site": "The request came from another site and was refused.",
+    "not-found": "There is nothing at this address.",
+    "method-not-allowed": "This address does not take that method.",
+    "body-invalid": "The request's body is not of the expected form.",
+    "body-too-large": "The request's body is too large.",
+    "unsupported-media-type": "The request's body is of a type this address does not take.",
+    "pki-missing": "There is no certificate authority in that folder yet.",
+    "pki-unusable": "The certificate authority's files cannot be read or are not of Estrade's kind.",
+    "csr-invalid": "The certificate request is not a signed one with an EC P-256 key.",
+    "database-unusable": "The database cannot be opened or brought to this version.",
+    "port-taken": "Another program already listens on that port.",
+    "centre-unreachable": "The centre does not answer at that address.",
+    "already-running": "This program runs already, with the same folder.",
+    "no-network": "This machine has no address that others on its network could reach.",
+    "not-ready": "A program did not become ready in time.",
+    "program-missing": "A program that Estrade needs is not installed.",
+}
+"""Every stable code, with what it means. docs/protocol.md shows this table."""

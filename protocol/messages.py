@@ -1,0 +1,402 @@
+"""The messages between a room and the centre. Each topic has one model (`protocol.topics`).
+
+On the wire unknown fields are ignored: changes are additive and the version is in the topic. ``…_at`` is an aware UTC
+datetime by the sender's clock; the centre judges age by its own monotonic time of arrival, never by these.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from protocol.lesson import LessonState
+from protocol.topics import ID_PATTERN
+
+PROTO = 1
+
+Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+"""A room, territory, instance or device id."""
+Token = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
+"""An id made by a program: lesson, viewer, command, event, connection."""
+Sentence = Annotated[str, StringConstraints(max_length=500)]
+
+
+class Wire(BaseModel):
+    """Base of everything on the wire: frozen, unknown fields ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Text(Wire):
+    """One sentence in both languages."""
+
+    fr: Sentence
+    en: Sentence
+
+
+class Problem(Wire):
+    """An error as data: ``code`` is one of `protocol.errors.CODES`."""
+
+    code: str = Field(max_length=64)
+    message: Sentence
+    retry_after_s: float | None = Field(default=None, ge=0)
+
+
+# --- status: birth and death --------------------------------------------------------------------------------------
+
+
+class DeathReason(StrEnum):
+    """Why a room or controller is no longer there."""
+
+    LOST = "lost"
+    """The line went; published by the broker as last will."""
+    SHUTDOWN = "shutdown"
+    FAILED = "failed"
+    """The program fell with an error."""
+    UPDATE = "update"
+    REBOOT = "reboot"
+
+
+class RoomStatus(Wire):
+    """Birth (``online`` true) or death; a death with another ``sid`` than the last birth's is ignored."""
+
+    online: bool
+    sid: Token = Field(description="made anew for each connection")
+    reason: DeathReason | None = None
+    boot: str | None = Field(default=None, max_length=64, description="the kernel's boot id")
+    agent: str | None = Field(default=None, max_length=32, description="version of the agent")
+    proto: int = PROTO
+    at: AwareDatetime
+
+
+class ControllerStatus(Wire):
+    """Birth or death of one controller instance."""
+
+    online: bool
+    sid: Token
+    reason: DeathReason | None = None
+    version: str | None = Field(default=None, max_length=32)
+    at: AwareDatetime
+
+
+# --- state: what is -----------------------------------------------------------------------------------------------
+
+
+class CheckStatus(StrEnum):
+    """The four words for the health of anything."""
+
+    OK = "ok"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    UNKNOWN = "unknown"
+
+
+class DeviceRole(StrEnum):
+    """What a device is for."""
+
+    CAMERA = "camera"
+    MICROPHONE = "microphone"
+    BOARD = "board"
+    LOUDSPEAKER = "loudspeaker"
+
+
+class DeviceReport(Wire):
+    """One device as the room sees it now."""
+
+    id: Id
+    role: DeviceRole
+    name: str = Field(max_length=120)
+    driver: str = Field(max_length=40)
+    is_open: bool = Field(description="open for a lesson, now")
+    status: CheckStatus
+    since: AwareDatetime
+    problem: Problem | None = None
+
+
+class OnAir(Wire):
+    """What the teacher lets out. ``sound`` false is muted. Independent of ``paused`` and of the lesson's state."""
+
+    camera: bool = True
+    board: bool = True
+    sound: bool = True
+
+
+class Sign(StrEnum):
+    """The on-air sign: driven by open devices and packets that left, never by a variable (DESIGN §6)."""
+
+    OFF = "off"
+    OPEN = "open"
+    """A device is open for a lesson and nobody receives: "ouvert, personne"."""
+    LIVE = "live"
+    """A media packet left in the last second: "en direct, 8"."""
+
+
+class LessonReport(Wire):
+    """The lesson that runs in the room."""
+
+    id: Token
+    started_at: AwareDatetime
+    origin: Literal["panel", "proposal", "resumed"] = "panel"
+
+
+class ProposalReport(Wire):
+    """A start proposed from afar that waits for somebody in the room."""
+
+    id: Token
+    actor: str = Field(max_length=80)
+    expires_at: AwareDatetime
+
+
+class RoomState(Wire):
+    """Everything the room reports as true, on change, retained."""
+
+    sid: Token
+    state: LessonState
+    lesson: LessonReport | None = None
+    paused: bool = False
+    on_air: OnAir = OnAir()
+    sign: Sign = Sign.OFF
+    viewers: int = Field(default=0, ge=0)
+    devices: tuple[DeviceReport, ...] = Field(default=(), max_length=32)
+    proposal: ProposalReport | None = None
+    config_rev: int | None = None
+    problem: Problem | None = Field(default=None, description="why the lesson failed, or the config was refused")
+    at: AwareDatetime
+
+
+# --- health: numbers ----------------------------------------------------------------------------------------------
+
+
+class TrackHealth(Wire):
+    """Numbers of one track over the last period."""
+
+    captured_hz: float = Field(ge=0, description="pictures, or 20 ms blocks, that the device gave a second")
+    encoded_hz: float = Field(ge=0, description="of what is sent; 0 while nobody watches")
+    bitrate_bps: int = Field(ge=0, description="of the encoder, before any viewer")
+    is_stand_in: bool = False
+
+
+class Check(Wire):
+    """One thing that is looked at."""
+
+    id: Id
+    status: CheckStatus
+    since: AwareDatetime
+    value: float | None = None
+    unit: str | None = Field(default=None, max_length=16)
+    message: Text | None = None
+    remedy: Text | None = None
+
+
+class Health(Wire):
+    """Numbers, each 10 s, in a lesson each 3 s; never stored one by one."""
+
+    sid: Token
+    seq: int = Field(ge=0)
+    uptime_s: float = Field(ge=0)
+    cpu_percent: float = Field(ge=0, description="of one core, the agent with its children")
+    memory_mb: float = Field(ge=0, description="proportional set size of the agent with its children")
+    viewers: int = Field(ge=0)
+    tracks: dict[str, TrackHealth] = Field(default_factory=dict)
+    checks: tuple[Check, ...] = Field(default=(), max_length=64)
+
+
+# --- config: what shall be ----------------------------------------------------------------------------------------
+
+
+class Access(Wire):
+    """How pupils get into the room's next or present lesson. It exists before Start; the room keeps it on disk."""
+
+    lesson: Token
+    code: str = Field(pattern=r"^[A-HJKMNP-TV-Z2-9]{4}-[A-HJKMNP-TV-Z2-9]{4}$")
+    link: str = Field(max_length=300, description="the standing link, absolute")
+
+
+class RoomConfig(Wire):
+    """What the centre wishes of a room."""
+
+    name: str = Field(max_length=120)
+    access: Access | None = None
+
+
+class ConfigDocument(Wire):
+    """Desired state: whole, never a difference; idempotent by ``rev``."""
+
+    rev: int = Field(ge=0)
+    config: RoomConfig
+
+
+# --- events: facts ------------------------------------------------------------------------------------------------
+
+
+class LessonStarted(Wire):
+    kind: Literal["lesson.started"] = "lesson.started"
+    lesson: Token
+    origin: str = Field(max_length=16)
+
+
+class LessonEnded(Wire):
+    kind: Literal["lesson.ended"] = "lesson.ended"
+    lesson: Token
+    reason: str = Field(max_length=80)
+    duration_s: float = Field(ge=0)
+    viewers_most: int = Field(ge=0)
+
+
+class DeviceLost(Wire):
+    kind: Literal["device.lost"] = "device.lost"
+    device: Id
+    role: DeviceRole
+    problem: Problem
+
+
+class DeviceBack(Wire):
+    kind: Literal["device.back"] = "device.back"
+    device: Id
+    role: DeviceRole
+    away_s: float = Field(ge=0)
+
+
+class ViewerJoined(Wire):
+    """No name, no address: only that somebody came."""
+
+    kind: Literal["viewer.joined"] = "viewer.joined"
+    viewer: Token
+
+
+class ViewerLeft(Wire):
+    kind: Literal["viewer.left"] = "viewer.left"
+    viewer: Token
+    reason: str = Field(max_length=80)
+    stayed_s: float = Field(ge=0)
+
+
+class ProposalAnswered(Wire):
+    kind: Literal["proposal.answered"] = "proposal.answered"
+    proposal: Token
+    accepted: bool
+    reason: Literal["accepted", "refused", "expired"]
+
+
+Fact = Annotated[
+    LessonStarted | LessonEnded | DeviceLost | DeviceBack | ViewerJoined | ViewerLeft | ProposalAnswered,
+    Field(discriminator="kind"),
+]
+
+
+class Event(Wire):
+    """A fact with an id. It stays in the room's outbox until the centre has stored it and said so."""
+
+    id: Token
+    at: AwareDatetime
+    fact: Fact
+
+
+# --- commands and requests: one envelope --------------------------------------------------------------------------
+
+
+class Command(Wire):
+    """One act, either way. ``deadline`` is in the centre's time, in seconds since 1970."""
+
+    id: Token
+    deadline: float
+    args: dict[str, Any] = Field(default_factory=dict)
+
+
+class Answer(Wire):
+    """What came of a command: ``ok`` with a result, or an error."""
+
+    ok: bool
+    result: dict[str, Any] = Field(default_factory=dict)
+    error: Problem | None = None
+
+
+class Args(Wire):
+    """Base of the arguments of a command."""
+
+
+class IceServer(Wire):
+    """As in W3C's RTCIceServer."""
+
+    urls: tuple[str, ...]
+    username: str | None = None
+    credential: str | None = None
+
+
+class RtcOffer(Args):
+    """``cmd/rtc.offer`` → `RtcAnswer`."""
+
+    viewer: Token
+    sdp: str = Field(max_length=65_536)
+    ice_servers: tuple[IceServer, ...] = ()
+
+
+class RtcAnswer(Wire):
+    sdp: str
+
+
+class RtcCandidate(Args):
+    """``cmd/rtc.candidate`` → {}; candidates as in ``a=candidate:`` lines, without the ``a=``."""
+
+    viewer: Token
+    candidates: tuple[str, ...] = Field(max_length=64)
+    mid: str | None = Field(default=None, max_length=16)
+    is_last: bool = False
+
+
+class RtcClose(Args):
+    """``cmd/rtc.close`` → {}."""
+
+    viewer: Token
+    reason: str = Field(default="left", max_length=80)
+
+
+class LessonStop(Args):
+    """``cmd/lesson.stop`` → {}."""
+
+    actor: str = Field(max_length=80)
+
+
+class LessonPropose(Args):
+    """``cmd/lesson.propose`` → {}; somebody in the room accepts it, or it runs out."""
+
+    proposal: Token
+    actor: str = Field(max_length=80)
+    expires_s: float = Field(default=120, ge=5, le=900)
+
+
+class EventAck(Args):
+    """``cmd/event.ack`` → {}: the centre has stored these."""
+
+    ids: tuple[Token, ...] = Field(max_length=500)
+
+
+COMMANDS: dict[str, type[Args]] = {
+    "rtc.offer": RtcOffer,
+    "rtc.candidate": RtcCandidate,
+    "rtc.close": RtcClose,
+    "lesson.stop": LessonStop,
+    "lesson.propose": LessonPropose,
+    "event.ack": EventAck,
+}
+"""Every ``cmd/{name}`` with the model of its arguments."""
+
+
+class TimeAsked(Args):
+    """``req/time`` → `TimeTold`: the room learns the offset of its clock at each connection."""
+
+
+class TimeTold(Wire):
+    now: float = Field(description="the centre's time, seconds since 1970")
+
+
+REQUESTS: dict[str, type[Args]] = {"time": TimeAsked}
+"""Every ``req/{name}`` with the model of its arguments."""
+
+
+def utc(seconds: float) -> datetime:
+    """Return seconds since 1970 as the aware datetime that messages carry."""
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,123 @@
+"""One sample of each message that crosses the wire, as the golden files hold them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pydantic import BaseModel
+
+from protocol import channel, messages
+from protocol.lesson import LessonState
+
+AT = datetime(2026, 11, 23, 13, 2, tzinfo=UTC)
+PROBLEM = messages.Problem(code="device-lost", message='camera "front": the capture process was killed by signal 9')
+DEVICE = messages.DeviceReport(
+    id="front",
+    role=messages.DeviceRole.CAMERA,
+    name="Caméra de la salle",
+    driver="v4l2",
+    is_open=True,
+    status=messages.CheckStatus.CRITICAL,
+    since=AT,
+    problem=PROBLEM,
+)
+TEXT = messages.Text(fr="Le micro est coupé sur son interrupteur.", en="The microphone is muted on its own switch.")
+
+SAMPLES: dict[str, BaseModel] = {
+    "status-birth": messages.RoomStatus(online=True, sid="5f2c", boot="b00t", agent="0.1.0", at=AT),
+    "status-death": messages.RoomStatus(online=False, sid="5f2c", reason=messages.DeathReason.LOST, at=AT),
+    "controller-status": messages.ControllerStatus(online=True, sid="c1", version="0.1.0", at=AT),
+    "state": messages.RoomState(
+        sid="5f2c",
+        state=LessonState.DEGRADED,
+        lesson=messages.LessonReport(id="l-1", started_at=AT),
+        on_air=messages.OnAir(sound=False),
+        sign=messages.Sign.LIVE,
+        viewers=8,
+        devices=(DEVICE,),
+        proposal=messages.ProposalReport(id="p-1", actor="admin", expires_at=AT),
+        config_rev=3,
+        at=AT,
+    ),
+    "health": messages.Health(
+        sid="5f2c",
+        seq=7,
+        uptime_s=3600.5,
+        cpu_percent=41.5,
+        memory_mb=212.0,
+        viewers=8,
+        tracks={"camera": messages.TrackHealth(captured_hz=30, encoded_hz=30, bitrate_bps=1_480_000)},
+        checks=(
+            messages.Check(
+                id="microphone", status=messages.CheckStatus.WARNING, since=AT, value=-90, unit="dBFS", message=TEXT
+            ),
+        ),
+    ),
+    "config": messages.ConfigDocument(
+        rev=3,
+        config=messages.RoomConfig(
+            name="Salle B12",
+            access=messages.Access(lesson="l-1", code="K7QF-92MX", link="https://estrade.example/j/abc"),
+        ),
+    ),
+    "event-lesson-started": messages.Event(id="e-1", at=AT, fact=messages.LessonStarted(lesson="l-1", origin="panel")),
+    "event-lesson-ended": messages.Event(
+        id="e-2",
+        at=AT,
+        fact=messages.LessonEnded(lesson="l-1", reason="teacher pressed stop", duration_s=3300, viewers_most=8),
+    ),
+    "event-device-lost": messages.Event(
+        id="e-3",
+        at=AT,
+        fact=messages.DeviceLost(device="front", role=messages.DeviceRole.CAMERA, problem=PROBLEM),
+    ),
+    "event-device-back": messages.Event(
+        id="e-4", at=AT, fact=messages.DeviceBack(device="front", role=messages.DeviceRole.CAMERA, away_s=1.4)
+    ),
+    "event-viewer-joined": messages.Event(id="e-5", at=AT, fact=messages.ViewerJoined(viewer="v-1")),
+    "event-viewer-left": messages.Event(
+        id="e-6", at=AT, fact=messages.ViewerLeft(viewer="v-1", reason="left", stayed_s=1200)
+    ),
+    "event-proposal-answered": messages.Event(
+        id="e-7", at=AT, fact=messages.ProposalAnswered(proposal="p-1", accepted=True, reason="accepted")
+    ),
+    "command-rtc-offer": messages.Command(
+        id="q-1",
+        deadline=1_795_000_000.0,
+        args=messages.RtcOffer(
+            viewer="v-1",
+            sdp="v=0\r\n",
+            ice_servers=(messages.IceServer(urls=("turn:turn.example:3478",), username="u", credential="c"),),
+        ).model_dump(mode="json"),
+    ),
+    "command-rtc-candidate": messages.Command(
+        id="q-2",
+        deadline=1_795_000_000.0,
+        args=messages.RtcCandidate(
+            viewer="v-1", candidates=("candidate:1 1 udp 2130706431 127.0.0.1 5000 typ host",), mid="0"
+        ).model_dump(mode="json"),
+    ),
+    "command-lesson-propose": messages.Command(
+        id="q-3",
+        deadline=1_795_000_000.0,
+        args=messages.LessonPropose(proposal="p-1", actor="admin").model_dump(mode="json"),
+    ),
+    "command-event-ack": messages.Command(
+        id="q-4", deadline=1_795_000_000.0, args=messages.EventAck(ids=("e-1", "e-2")).model_dump(mode="json")
+    ),
+    "answer-ok": messages.Answer(ok=True, result={"sdp": "v=0\r\n"}),
+    "answer-error": messages.Answer(ok=False, error=messages.Problem(code="starting", message="…", retry_after_s=0.3)),
+    "channel-hello": channel.Hello(name="Lina", is_in_room=False),
+    "channel-reception": channel.Reception(board_fps=5, camera_fps=29.8, is_heard=True, loss_percent=0.2, rtt_ms=12),
+    "channel-bye": channel.Bye(),
+    "channel-notice": channel.Notice(
+        room="Salle B12",
+        state=LessonState.LIVE,
+        paused=False,
+        on_air=messages.OnAir(),
+        elapsed_s=62.5,
+        viewers=8,
+        stand_in=("camera",),
+    ),
+    "channel-ended": channel.Ended(reason="lesson-ended"),
+}

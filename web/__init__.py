@@ -1,0 +1,1 @@
+"""What browsers get. A package only so that the wheel carries the files."""
