@@ -1,0 +1,1 @@
+"""The centre: fleet, signalling, join links, pages for pupils and IT."""

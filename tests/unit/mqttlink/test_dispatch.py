@@ -1,0 +1,130 @@
+"""Handlers at work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from mqttlink.dispatch import Route
+from mqttlink.message import Message
+
+
+@asynccontextmanager
+async def at_work(route: Route) -> AsyncIterator[Route]:
+    async with asyncio.TaskGroup() as group:
+        route.work_in(group)
+        yield route
+
+
+def message(topic: str, payload: str = "", qos: int = 1) -> Message:
+    return Message(topic, payload.encode(), qos)
+
+
+async def test_one_topic_keeps_its_order_while_another_overtakes() -> None:
+    seen: list[str] = []
+    gate = asyncio.Event()
+
+    async def handler(received: Message) -> None:
+        if received.payload == b"slow":
+            await gate.wait()
+        seen.append(f"{received.topic} {received.payload.decode()}")
+        if received.topic == "b":
+            gate.set()
+
+    async with at_work(Route("#", handler)) as route:
+        for topic, payload in (("a", "slow"), ("a", "2"), ("a", "3"), ("b", "1")):
+            route.put(message(topic, payload), lambda: None)
+    assert seen == ["b 1", "a slow", "a 2", "a 3"]
+
+
+async def test_no_more_handlers_than_allowed_work_at_once() -> None:
+    now = most = 0
+
+    async def handler(received: Message) -> None:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0)
+        now -= 1
+
+    async with at_work(Route("#", handler, most_at_once=3)) as route:
+        for n in range(20):
+            route.put(message(f"t{n}"), lambda: None)
+    assert most == 3
+
+
+async def test_unordered_messages_of_one_topic_are_handled_side_by_side() -> None:
+    both = asyncio.Barrier(2)
+
+    async def handler(received: Message) -> None:
+        await both.wait()
+
+    async with asyncio.timeout(5), at_work(Route("#", handler, is_ordered=False)) as route:
+        route.put(message("a"), lambda: None)
+        route.put(message("a"), lambda: None)
+
+
+async def test_a_message_is_acknowledged_after_its_handler() -> None:
+    history: list[str] = []
+
+    async def handler(received: Message) -> None:
+        history.append("handled")
+
+    async with at_work(Route("#", handler)) as route:
+        route.put(message("a"), lambda: history.append("acknowledged"))
+    assert history == ["handled", "acknowledged"]
+
+
+async def test_what_must_be_handled_is_tried_again_and_not_acknowledged_meanwhile() -> None:
+    history: list[str] = []
+
+    async def sleep(wait_s: float) -> None:
+        history.append(f"wait {wait_s:g}")
+
+    async def handler(received: Message) -> None:
+        history.append(received.payload.decode())
+        if history.count("1") < 3:
+            raise OSError("the disk is full")
+
+    async with at_work(Route("#", handler, must_handle=True, sleep=sleep)) as route:
+        route.put(message("a", "1"), lambda: history.append("ack 1"))
+        route.put(message("a", "2"), lambda: history.append("ack 2"))
+    assert history == ["1", "wait 1", "1", "wait 2", "1", "ack 1", "2", "ack 2"]
+
+
+async def test_a_fault_of_a_handler_is_logged_and_the_next_message_handled(caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[bytes] = []
+
+    async def handler(received: Message) -> None:
+        if received.payload == b"bad":
+            raise ValueError("bad")
+        seen.append(received.payload)
+
+    async with at_work(Route("#", handler)) as route:
+        route.put(message("a", "bad"), lambda: seen.append(b"ack"))
+        route.put(message("a", "good"), lambda: seen.append(b"ack"))
+    assert seen == [b"ack", b"good", b"ack"]
+    assert "A message was not handled" in caplog.text
+
+
+async def test_numbers_that_nobody_takes_are_dropped_and_counted_but_never_qos_1(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gate = asyncio.Event()
+    seen: list[bytes] = []
+
+    async def handler(received: Message) -> None:
+        await gate.wait()
+        seen.append(received.payload)
+
+    async with at_work(Route("#", handler, most_at_once=1, most_waiting=2, clock=lambda: 0.0)) as route:
+        for n in range(6):
+            route.put(message(f"t{n}", str(n), qos=0), lambda: None)
+        route.put(message("sure", "sure"), lambda: None)
+        gate.set()
+    assert seen == [b"0", b"1", b"2", b"sure"]
+    assert route.dropped == 3
+    assert caplog.text.count("are dropped") == 1
