@@ -1,0 +1,100 @@
+"""A PipeWire of our own: private runtime folder and home, a null sink as the room, its monitor as the microphone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests.peers import need
+
+START_S = 15.0
+
+ASOUNDRC = """
+pcm.!default { type pulse }
+ctl.!default { type pulse }
+pcm.roommic { type pulse device "room.monitor" hint { show on description "Room microphone" } }
+pcm.speaker { type pulse device "speaker" hint { show on description "Loudspeaker" } }
+"""
+"""Named PCMs become PortAudio devices of these names."""
+
+
+class SoundServer:
+    """What runs, and the environment in which to speak to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.runtime, self.home = folder / "run", folder / "home"
+        for path in (self.runtime, self.home):
+            path.mkdir(mode=0o700, parents=True)
+        (self.home / ".asoundrc").write_text(ASOUNDRC)
+        self.environment: Mapping[str, str] = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "XDG_RUNTIME_DIR": str(self.runtime),
+            "HOME": str(self.home),
+            "DBUS_SESSION_BUS_ADDRESS": f"unix:path={self.runtime}/bus",
+        }
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, program: str, package: str, *arguments: str) -> None:
+        """Start one of the server's programs."""
+        self.processes[program] = subprocess.Popen(
+            [need(program, package), *arguments],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def pactl(self, *arguments: str) -> str:
+        """Run pactl and return what it says."""
+        command = [need("pactl", "pulseaudio-utils"), *arguments]
+        return subprocess.run(command, env=self.environment, capture_output=True, check=True, text=True).stdout
+
+    def play(self, wav: Path, sink: str) -> subprocess.Popen[bytes]:
+        """Begin to play a sound into a sink."""
+        command = [need("paplay", "pulseaudio-utils"), f"--device={sink}", str(wav)]
+        return subprocess.Popen(command, env=self.environment, stderr=subprocess.DEVNULL)
+
+    def stop(self) -> None:
+        """Stop all of it."""
+        for process in reversed(self.processes.values()):
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def sound_server(folder: Path) -> Iterator[SoundServer]:
+    """Run a sound server with the sinks ``room`` and ``speaker``."""
+    server = SoundServer(folder)
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        bus = f"--address=unix:path={server.runtime}/bus"
+        server.start("dbus-daemon", "dbus", "--session", "--nofork", bus)
+        _wait_for(lambda: (server.runtime / "bus").exists(), "dbus-daemon")
+        server.start("pipewire", "pipewire")
+        _wait_for(lambda: (server.runtime / "pipewire-0").exists(), "pipewire")
+        server.start("wireplumber", "wireplumber")  # it leaves at once without a session bus
+        server.start("pipewire-pulse", "pipewire-pulse")
+        _wait_for(lambda: _answers(server), "pipewire-pulse")
+        for sink in ("room", "speaker"):
+            server.pactl("load-module", "module-null-sink", f"sink_name={sink}", "rate=48000", "channels=1")
+        _wait_for(lambda: "room.monitor" in server.pactl("list", "short", "sources"), "the null sink")
+        yield server
+
+
+def _answers(server: SoundServer) -> bool:
+    try:
+        server.pactl("info")
+    except subprocess.CalledProcessError:
+        return False
+    return True
+
+
+def _wait_for(condition: Callable[[], bool], what: str) -> None:
+    deadline_s = time.monotonic() + START_S
+    while not condition():
+        assert time.monotonic() < deadline_s, f"{what} is not there within {START_S} s"
+        time.sleep(0.05)
