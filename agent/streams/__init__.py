@@ -1,0 +1,1 @@
+"""From frames to viewers: clock, mixer, encoders, fan-out, WebRTC."""

@@ -1,0 +1,120 @@
+"""The room's sound as it leaves: the mixer with its timer, mute and pause, and the level meter."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.media import BLOCK_SAMPLES, AudioBlock
+from agent.streams.clock import RoomClock
+from agent.streams.mixer import Mixer
+from agent.streams.picture_track import StandInReason
+
+SILENCE_DBFS = -120.0
+METER_BLOCKS = 5
+"""100 ms."""
+
+
+class Programme:
+    """Mixes what is pushed and hands over a block each 20 ms, sound or silence. Lives on the loop."""
+
+    def __init__(
+        self,
+        clock: RoomClock,
+        silence_after_s: float,
+        *,
+        on_block: Callable[[AudioBlock], None],
+        call_at: Callable[[float, Callable[[], None]], asyncio.TimerHandle],
+    ) -> None:
+        self._clock = clock
+        self._silence_after_s = silence_after_s
+        self._mixer = Mixer(clock, time.monotonic(), silence_after_s)
+        self._on_block = on_block
+        self._call_at = call_at
+        self._is_on_air, self._is_paused, self._is_running = True, False, False
+        self._silence: NDArray[np.int16] = np.zeros(BLOCK_SAMPLES, np.int16)
+        self._silence.flags.writeable = False
+        self._meter: deque[tuple[float, int]] = deque(maxlen=METER_BLOCKS)
+        self._timer: asyncio.TimerHandle | None = None
+        self._names: set[str] = set()
+
+    def start(self) -> None:
+        """Begin the steady flow, from now."""
+        self._mixer = Mixer(self._clock, time.monotonic(), self._silence_after_s)
+        self._is_running = True
+        self._advance()
+
+    def stop(self) -> None:
+        """End the flow."""
+        self._is_running = False
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def push(self, source: str, block: AudioBlock) -> None:
+        """Take 20 ms of a named source."""
+        if self._is_running:
+            self._names.add(source)
+            self._mixer.push(source, block, time.monotonic())
+            self._advance()
+
+    def set_on_air(self, is_on_air: bool, is_paused: bool) -> None:
+        """Say whether the teacher lets the sound out."""
+        self._is_on_air, self._is_paused = is_on_air, is_paused
+
+    @property
+    def reason(self) -> StandInReason | None:
+        """Why silence is sent; None while a source is heard."""
+        if self._is_paused:
+            return "paused"
+        if not self._is_on_air:
+            return "off"
+        return "away" if self.is_away else None
+
+    @property
+    def is_away(self) -> bool:
+        """No source gives sound."""
+        now_s = time.monotonic()
+        return not any(self._mixer.is_heard(name, now_s) for name in self._names)
+
+    @property
+    def blocks_in(self) -> int:
+        """Blocks that all sources gave."""
+        return sum(self._mixer.source_counts(name).blocks for name in self._names)
+
+    @property
+    def blocks_lost(self) -> int:
+        """Of these, not played: they came too late."""
+        return sum(self._mixer.source_counts(name).late for name in self._names)
+
+    @property
+    def gaps(self) -> int:
+        """Times a source stopped giving."""
+        return self._mixer.counts.gaps
+
+    def level(self) -> tuple[float, float]:
+        """Return RMS and peak in dBFS of the last 100 ms that left."""
+        if not self._meter:
+            return SILENCE_DBFS, SILENCE_DBFS
+        power = sum(square for square, _ in self._meter) / len(self._meter)
+        return _dbfs(math.sqrt(power)), _dbfs(max(peak for _, peak in self._meter))
+
+    def _advance(self) -> None:
+        for block in self._mixer.take(time.monotonic()):
+            if self._is_paused or not self._is_on_air:
+                block = AudioBlock(self._silence, block.captured_mono_s, block.sequence)
+            samples = block.samples.astype(np.float64)
+            self._meter.append((float(np.mean(samples * samples)), int(np.abs(samples).max())))
+            self._on_block(block)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._call_at(self._mixer.deadline_s(), self._advance)
+
+
+def _dbfs(amplitude: float) -> float:
+    return max(SILENCE_DBFS, 20 * math.log10(amplitude / 32_768)) if amplitude > 0 else SILENCE_DBFS

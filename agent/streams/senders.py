@@ -1,0 +1,76 @@
+"""A viewer's way out for one track: takes encoded frames, never waits, says how much still waits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from agent.streams.encoders import EncodedFrame
+from agent.streams.wire import Outgoing
+
+
+class ViewerSender(Protocol):
+    """Sends one track to one viewer."""
+
+    @property
+    def backlog(self) -> int:
+        """Frames taken and not yet sent."""
+        ...
+
+    def send(self, frame: EncodedFrame, stamp_mono_s: float) -> None:
+        """Take a frame, to be sent as captured at ``stamp_mono_s``. Never blocks."""
+        ...
+
+    def drop_oldest(self) -> None:
+        """Forget the oldest frame that waits."""
+        ...
+
+
+class AiortcSender:
+    """Gives frames to aiortc's own sender, which asks for them: a `ViewerSender` and a `wire.Source`."""
+
+    def __init__(self) -> None:
+        self.on_key: Callable[[], None] = lambda: None
+        self.on_drained: Callable[[], None] = lambda: None
+        self.on_packet: Callable[[], None] = lambda: None
+        self.reported_mono_s: float | None = None
+        self.lost_share: float | None = None
+        self.estimate_bps: int | None = None
+        self.packets = 0
+        self._frames: deque[tuple[EncodedFrame, float]] = deque()
+        self._filled = asyncio.Event()
+
+    @property
+    def backlog(self) -> int:
+        return len(self._frames)
+
+    def send(self, frame: EncodedFrame, stamp_mono_s: float) -> None:
+        self._frames.append((frame, stamp_mono_s))
+        self._filled.set()
+
+    def drop_oldest(self) -> None:
+        self._frames.popleft()
+
+    async def next_outgoing(self) -> Outgoing:
+        while not self._frames:
+            self._filled.clear()
+            self.on_drained()
+            if not self._frames:
+                await self._filled.wait()
+        frame, stamp_s = self._frames.popleft()
+        return Outgoing(frame.payloads, stamp_s)
+
+    def on_key_wanted(self) -> None:
+        self.on_key()
+
+    def on_report(self, lost_share: float | None, estimate_bps: int | None) -> None:
+        self.reported_mono_s = time.monotonic()
+        self.lost_share = self.lost_share if lost_share is None else lost_share
+        self.estimate_bps = self.estimate_bps if estimate_bps is None else estimate_bps
+
+    def on_sent(self) -> None:
+        self.packets += 1
+        self.on_packet()

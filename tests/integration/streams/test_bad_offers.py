@@ -1,0 +1,134 @@
+"""Offers and candidates that cannot be used: one clear error each, and nothing stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+from aiortc import RTCRtpSender, RTCSessionDescription
+
+from agent.streams.publisher import StreamSettings
+from protocol.errors import CODES, SignallingError
+from tests.integration.streams.conftest import Room, open_room
+from tests.integration.streams.peer import Peer
+from tests.integration.streams.sources import film
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def refused(room: Room, sdp: str, viewer: str = "bad") -> SignallingError:
+    with pytest.raises(SignallingError) as caught:
+        await room.publisher.accept(viewer, sdp, ())
+    assert caught.value.code in CODES
+    return caught.value
+
+
+async def test_bad_offers_are_refused_and_leave_nothing_behind(room: Room) -> None:
+    peer = Peer()
+    good = await peer.offer()
+    bad = {
+        "not SDP": "hello",
+        "half of one": good[: len(good) // 2],
+        "a megabyte": good + "a=x:" + "y" * 1_000_000,
+        "no direction": good.replace("a=recvonly\r\n", ""),
+        "a port that is no number": re.sub(r"m=video \d+", "m=video x", good),
+        "an unknown role": good.replace("a=setup:actpass", "a=setup:holdconn"),
+        "no rtcp-mux": good.replace("a=rtcp-mux\r\n", ""),
+    }
+    files, tasks = open_files(), len(asyncio.all_tasks())
+    codes = {name: (await refused(room, sdp)).code for name, sdp in bad.items()}
+    assert codes == {**dict.fromkeys(bad, "offer-invalid"), "a megabyte": "offer-too-large"}
+    assert room.publisher.viewers() == ()
+    assert room.changes == []
+    assert open_files() <= files
+    assert len(asyncio.all_tasks()) <= tasks
+
+    room.feed(film(room.publisher, "camera"))
+    await peer.join(room.publisher, "good")
+    await peer.until(lambda: len(peer.camera.pictures()) >= 5)
+    await peer.close()
+
+
+async def test_a_player_without_h264_or_opus_is_told_so(room: Room) -> None:
+    peer = Peer()
+    vp8 = [c for c in RTCRtpSender.getCapabilities("video").codecs if c.mimeType == "video/VP8"]
+    for transceiver in peer.pc.getTransceivers()[1:]:
+        transceiver.setCodecPreferences(vp8)
+    offer = await peer.offer()
+    files = open_files()
+    assert (await refused(room, offer)).code == "no-common-codec"
+    assert (await refused(room, offer.replace("opus/48000", "speex/16000"))).code == "no-common-codec"
+    assert open_files() <= files
+    await peer.close()
+
+
+async def test_a_room_has_its_limit_and_a_place_that_is_left_is_free() -> None:
+    async with open_room(StreamSettings(max_viewers=1)) as room:
+        first, second = Peer(), Peer()
+        await first.join(room.publisher, "v1")
+        offer = await second.offer()
+        error = await refused(room, offer, "v2")
+        assert (error.code, error.retryable) == ("viewer-limit", True)
+        await room.publisher.close_viewer("v1", "left")
+        assert await room.publisher.accept("v2", offer, ())
+        await first.close()
+        await second.close()
+
+
+async def test_the_same_viewer_again_replaces_itself(room: Room) -> None:
+    first, second = Peer(), Peer()
+    await first.join(room.publisher, "v1")
+    await first.until(lambda: room.changes)
+    await second.join(room.publisher, "v1")
+    await first.until(lambda: first.states[-1] == "closed")
+    assert [v.id for v in room.publisher.viewers()] == ["v1"]
+    assert room.changes[1].reason == "replaced"
+    await first.close()
+    await second.close()
+
+
+async def test_candidates_after_the_offer_make_the_connection(room: Room) -> None:
+    """The room must be able to send first: here it is the only one that knows an address."""
+    peer = Peer()
+    offer = await peer.offer()
+    candidates = [row[2:] for row in offer.splitlines() if row.startswith("a=candidate:")]
+    bare = "".join(row + "\r\n" for row in offer.splitlines() if not row.startswith(("a=candidate", "a=end-of")))
+    answer = await room.publisher.accept("v1", bare, ())
+    deaf = "".join(row + "\r\n" for row in answer.splitlines() if not row.startswith(("a=candidate", "a=end-of")))
+    await peer.pc.setRemoteDescription(RTCSessionDescription(deaf, "answer"))
+    await room.publisher.add_candidates("v1", candidates, "0", False)
+    await room.publisher.add_candidates("v1", [], None, True)
+    await peer.until(lambda: "connected" in peer.states)
+    await peer.close()
+
+
+async def test_candidates_that_cannot_be_used_are_refused(room: Room) -> None:
+    peer = Peer()
+    await peer.join(room.publisher, "v1")
+    good = "candidate:1 1 udp 2113937151 192.0.2.7 50000 typ host"
+    cases = [
+        ("v1", ["candidate:nonsense"], None, "candidate-invalid"),
+        ("v1", [good], "nine", "candidate-invalid"),
+        ("v1", [good] * 65, "0", "candidate-invalid"),
+        ("v2", [good], "0", "viewer-not-found"),
+    ]
+    for viewer, candidates, mid, code in cases:
+        with pytest.raises(SignallingError) as caught:
+            await room.publisher.add_candidates(viewer, candidates, mid, False)
+        assert caught.value.code == code
+    with pytest.raises(SignallingError, match="v2"):
+        await room.publisher.close_viewer("v2", "left")
+    await peer.close()
+
+
+async def test_after_the_lesson_nobody_comes_in() -> None:
+    async with open_room() as room:
+        peer = Peer()
+        offer = await peer.offer()
+        await room.stop()
+        assert (await refused(room, offer)).code == "lesson-ended"
+        await peer.close()
