@@ -1,0 +1,192 @@
+"""The agent as a whole: one TaskGroup tree; wires the parts and holds no policy of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ValidationError
+
+from agent.commands import Commands
+from agent.config import RoomSettings
+from agent.desired import DesiredConfig
+from agent.devices.capture import CaptureHost
+from agent.lesson import Lesson
+from agent.notify import Heart, SystemdNotifier, feed_watchdog
+from agent.outbox import Outbox
+from agent.reporter import Reporter
+from agent.streams.publisher import warm_up
+from agent.version import VERSION
+from agent.web.server import PanelServer
+from agent.web.view import CentreLine, panel_view
+from mqttlink.centre_clock import CentreClock
+from mqttlink.link import Link, LinkSettings, Message
+from mqttlink.presence import Presence
+from protocol.lesson import RUNNING
+from protocol.messages import ControllerStatus, DeathReason, RoomStatus
+from protocol.pages import PanelView
+from protocol.topics import CONTROLLER_STATUSES
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 0.25
+"""How often facts that change by themselves (packets left, pages that receive) are looked at in a lesson."""
+FRAMES_MOST_S = 15.0
+"""A lesson whose open devices gave nothing at all for this long makes no progress."""
+
+
+class Agent:
+    """One room. ``run`` lives until cancelled; ConfigError when the panel's port is taken."""
+
+    def __init__(self, settings: RoomSettings, notifier: SystemdNotifier) -> None:
+        self._settings = settings
+        self._notifier = notifier
+        self._topics = settings.topics
+        self.ready = asyncio.Event()
+        """Set when the room answers everything: its panel listens and its first viewer will not wait for start-up."""
+        self._controllers: set[str] = set()
+        self._centre = CentreLine(since=datetime.now(UTC))
+        self._outbox = Outbox(settings.state_dir / "outbox.sqlite")
+        self._desired = DesiredConfig(settings.state_dir / "desired.json")
+        self._host = CaptureHost([choice.driver for choice in settings.devices])
+        self._lesson = Lesson(self._room_name, settings.devices, self._host, settings.streams, self._outbox)
+        self._panel = PanelServer(self._lesson, self._view, settings.panel.port)
+        self._link = self._make_link()
+        self._reporter = Reporter(self._topics, self._link, self._lesson, self._outbox, self._desired)
+        self._commands = Commands(
+            self._lesson,
+            self._outbox,
+            is_ready=self.ready.is_set,
+            on_acknowledged=self._reporter.events_acknowledged,
+        )
+        self._lesson.on_change(self._panel.feed.changed)
+        self._take_desired()
+
+    async def run(self) -> None:
+        """Run the room until cancelled, then leave in order."""
+        self._panel.bind()
+        self._serve()
+        loop_heart = Heart("event loop", 5.0)
+        frame_heart = Heart("lesson frames", FRAMES_MOST_S, lambda: self._lesson.state in RUNNING)
+        try:
+            async with self._link.running(), asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._host.run(), name="capture host")
+                tasks.create_task(self._lesson.run(), name="lesson")
+                tasks.create_task(self._panel.run(), name="panel")
+                tasks.create_task(
+                    self._link.follow_clock(self._topics.req("time"), self._topics.reply("time")), name="centre clock"
+                )
+                tasks.create_task(self._reporter.run(), name="reporter")
+                tasks.create_task(self._look(loop_heart, frame_heart), name="look")
+                tasks.create_task(feed_watchdog(self._notifier, [loop_heart, frame_heart]), name="watchdog")
+                tasks.create_task(self._get_warm(), name="warm up")
+        finally:
+            self._notifier.send(STOPPING="1")
+            self._outbox.close()
+
+    # --- wiring ---------------------------------------------------------------------------------------------------
+
+    def _make_link(self) -> Link:
+        broker, room = self._settings.broker, self._settings.room
+        settings = LinkSettings(
+            host=broker.host,
+            port=broker.port,
+            client_id=room.id,
+            ca_file=broker.ca_file,
+            cert_file=broker.cert_file,
+            key_file=broker.key_file,
+            clean_start=False,
+            session_expiry_s=300,
+            receive_maximum=20,
+        )
+        presence = Presence(self._topics.status, _birth, _death, will_delay_s=10)
+        return Link(settings, presence, clock=CentreClock())
+
+    def _serve(self) -> None:
+        link = self._link
+        link.serve(self._topics.cmd("+"), self._commands.carry_out)
+        link.on_message(self._topics.config, self._config_came)
+        link.on_message(CONTROLLER_STATUSES, self._controller_came)
+        link.on_connected(self._connected)
+        link.on_lost(self._lost)
+
+    async def _get_warm(self) -> None:
+        await warm_up()
+        self.ready.set()
+        self._notifier.send(READY="1", STATUS=f"panel on port {self._settings.panel.port}")
+        log.info("The room is ready", extra={"room": self._settings.room.id, "version": VERSION})
+
+    async def _look(self, loop_heart: Heart, frame_heart: Heart) -> None:
+        """Beat the hearts, and tell of what changes by itself: the sign, and pages that receive or stop."""
+        last: object = None
+        frames = 0
+        while True:
+            loop_heart.beat()
+            publisher = self._lesson.publisher
+            came = sum(track.frames_in for track in publisher.tracks().values()) if publisher else 0
+            if came != frames or not any(slot.is_open for slot in self._lesson.slots):
+                frames = came
+                frame_heart.beat()
+            view = self._view()
+            seen = (view.sign, tuple(viewer.model_copy(update={"joined_s": 0.0}) for viewer in view.viewers))
+            if seen != last:
+                last = seen
+                self._lesson.looked_different()
+            await asyncio.sleep(LOOK_S)
+
+    # --- the line to the centre -----------------------------------------------------------------------------------
+
+    def _connected(self) -> None:
+        self._centre_is("connected" if self._controllers else "no-controller")
+
+    def _lost(self) -> None:
+        self._controllers.clear()  # each connection is told anew which controllers are there
+        self._centre_is("away")
+
+    async def _controller_came(self, message: Message) -> None:
+        instance = message.topic.split("/")[3]
+        try:
+            status = ControllerStatus.model_validate_json(message.payload)
+        except ValidationError:
+            log.warning("A controller's status is not of its form", extra={"instance": instance})
+            return
+        (self._controllers.add if status.online else self._controllers.discard)(instance)
+        self._centre_is("connected" if self._controllers else "no-controller")
+
+    def _centre_is(self, state: Literal["connected", "no-controller", "away"]) -> None:
+        if state != self._centre.state:
+            self._centre = CentreLine(state, datetime.now(UTC))
+            self._panel.feed.changed()
+
+    async def _config_came(self, message: Message) -> None:
+        try:
+            document = self._desired.take(message.payload)
+        except ValidationError:
+            log.warning("The centre's configuration is not of its form and is not taken")
+            return
+        if document is not None:
+            log.info("The centre's configuration is taken", extra={"rev": document.rev})
+            self._take_desired()
+
+    def _take_desired(self) -> None:
+        document = self._desired.document
+        self._lesson.set_access(document.config.access if document else None)
+
+    def _room_name(self) -> str:
+        document = self._desired.document
+        return document.config.name if document else self._settings.room.name
+
+    def _view(self) -> PanelView:
+        return panel_view(self._settings.room.id, self._room_name(), self._lesson, self._centre)
+
+
+def _birth(sid: str) -> BaseModel:
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return RoomStatus(online=True, sid=sid, boot=boot, agent=VERSION, at=datetime.now(UTC))
+
+
+def _death(sid: str, reason: DeathReason) -> BaseModel:
+    return RoomStatus(online=False, sid=sid, reason=reason, at=datetime.now(UTC))

@@ -1,0 +1,177 @@
+"""The room's configuration, from TOML: all problems reported at once, each with its key."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+
+from agent.device_slot import DeviceChoice
+from agent.devices.registry import find_driver
+from agent.streams.publisher import StreamSettings
+from protocol.errors import ConfigError
+from protocol.messages import DeviceRole, Id
+from protocol.topics import RoomTopics
+
+Section = TypeVar("Section")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RoomSection(_Section):
+    """Who the room is. ``id`` is also the common name of its certificate."""
+
+    id: Id
+    territory: Id
+    name: Annotated[str, StringConstraints(min_length=1, max_length=120)]
+
+
+class BrokerSection(_Section):
+    """Where the MQTT broker is, and the room's certificate for it."""
+
+    host: str = Field(min_length=1)
+    port: int = Field(default=8883, ge=1, le=65535)
+    ca_file: Path
+    cert_file: Path
+    key_file: Path
+
+
+class PanelSection(_Section):
+    """The panel's server; always on loopback."""
+
+    port: int = Field(default=8480, ge=1, le=65535)
+
+
+class RoomSettings(_Section):
+    """A whole, valid configuration of a room."""
+
+    state_dir: Path
+    room: RoomSection
+    broker: BrokerSection
+    panel: PanelSection = PanelSection()
+    streams: StreamSettings = StreamSettings()
+    devices: tuple[DeviceChoice, ...] = ()
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    @property
+    def topics(self) -> RoomTopics:
+        return RoomTopics(self.room.territory, self.room.id)
+
+
+_UNKNOWN_KEY = "is not a known key; check its spelling"
+_ROLES = {"camera": DeviceRole.CAMERA, "microphone": DeviceRole.MICROPHONE, "board": DeviceRole.BOARD}
+
+
+def load(path: Path) -> RoomSettings:
+    """Read and check a room's configuration; raise ConfigError with every problem and its key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"the configuration {path} cannot be read ({error.strerror}); check path and rights"
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"the configuration {path} is not UTF-8 text") from None
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the configuration {path} is not valid TOML: {error}") from None
+    return parse(raw, where=str(path), base=path.parent)
+
+
+def parse(raw: dict[str, Any], *, where: str, base: Path) -> RoomSettings:
+    """Check a configuration; relative paths in it start at ``base``. Raises ConfigError with every problem."""
+    problems: list[str] = []
+    plain = {key: value for key, value in raw.items() if key not in _ROLES and key != "media"}
+    devices = [
+        choice
+        for table, role in _ROLES.items()
+        if table in raw and (choice := _device(table, role, raw[table], _room_name(raw), problems)) is not None
+    ]
+    streams = _section("media", StreamSettings, raw.get("media", {}), problems)
+    settings: RoomSettings | None = None
+    try:
+        settings = RoomSettings.model_validate(
+            {**plain, "devices": tuple(devices), "streams": streams or StreamSettings()}
+        )
+    except ValidationError as error:
+        problems += _told(error, "")
+    if settings is not None:
+        settings = _with_paths(settings, base)
+        broker = settings.broker
+        for key, file in (("ca_file", broker.ca_file), ("cert_file", broker.cert_file), ("key_file", broker.key_file)):
+            if not file.is_file():
+                problems.append(f"broker.{key}: {file} does not exist; enrol the room or correct the path")
+    if problems or settings is None:
+        count = len(problems)
+        raise ConfigError(f"{where} has {count} mistake{'s' if count != 1 else ''}", tuple(problems))
+    return settings
+
+
+def _room_name(raw: dict[str, Any]) -> Any:
+    room = raw.get("room")
+    return room.get("name") if isinstance(room, dict) else None
+
+
+def _device(table: str, role: DeviceRole, raw: Any, room_name: Any, problems: list[str]) -> DeviceChoice | None:
+    if not isinstance(raw, dict):
+        problems.append(f"{table}: must be a table with a driver; write [{table}] and driver = …")
+        return None
+    options = dict(raw)
+    name, device_id = options.pop("driver", None), options.pop("id", table)
+    if not isinstance(name, str):
+        problems.append(f'{table}.driver: is missing; write driver = "simulated" or another driver')
+        return None
+    if not isinstance(device_id, str):
+        problems.append(f"{table}.id: must be text")
+        return None
+    try:
+        driver = find_driver(role, name)
+    except ConfigError as error:
+        problems.append(f"{table}.driver: {error.message}")
+        return None
+    if "room_name" in driver.config.model_fields and isinstance(room_name, str):
+        options.setdefault("room_name", room_name[:40])  # a drawn classroom shows whose it is
+    config = _section(table, driver.config, options, problems)
+    return None if config is None else DeviceChoice(device_id, role, driver, config)
+
+
+def _section(key: str, section: type[Section], raw: Any, problems: list[str]) -> Section | None:
+    """Return one table as its model (pydantic's or a dataclass), or None with its mistakes added."""
+    known = {field.name for field in fields(section)} if is_dataclass(section) else None
+    if known is not None and isinstance(raw, dict):
+        problems += [f"{key}.{name}: {_UNKNOWN_KEY}" for name in raw if name not in known]
+    try:
+        return TypeAdapter(section).validate_python(raw)
+    except ValidationError as error:
+        problems += _told(error, f"{key}.")
+        return None
+
+
+def _told(error: ValidationError, prefix: str) -> list[str]:
+    """Return one sentence for each mistake: key, value, what is expected."""
+    sentences = []
+    for detail in error.errors(include_url=False, include_context=False):
+        key = prefix + ".".join(str(part) for part in detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            sentences.append(f"{key}: {_UNKNOWN_KEY}")
+        elif detail["type"] == "missing":
+            sentences.append(f"{key}: is missing")
+        else:
+            sentences.append(f"{key} = {detail['input']!r}: {detail['msg'].lower()}")
+    return sentences
+
+
+def _with_paths(settings: RoomSettings, base: Path) -> RoomSettings:
+    """Return the settings with relative paths made absolute from ``base``."""
+    broker = settings.broker
+    files = {name: base / getattr(broker, name) for name in ("ca_file", "cert_file", "key_file")}
+    return settings.model_copy(
+        update={"state_dir": base / settings.state_dir, "broker": broker.model_copy(update=files)}
+    )

@@ -1,0 +1,390 @@
+"""The lesson: the table of states joined to devices and streams. The one owner of what happens in the room.
+
+Panel and commands call ``start``, ``stop``, ``set_paused``, ``set_on_air``, ``propose`` and ``answer_proposal``; all
+refuse with a LessonTransitionError what the present state does not take. ``run`` carries the lessons out in turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from agent import on_air
+from agent.device_slot import DeviceChoice, DeviceSlot
+from agent.devices.capture import CaptureHost
+from agent.media import FrameFilters
+from agent.outbox import Outbox
+from agent.streams.publisher import Publisher, StreamSettings, ViewerChange
+from protocol.channel import Notice
+from protocol.errors import LessonError, LessonTransitionError
+from protocol.lesson import RUNNING, LessonEvent, LessonState, advance
+from protocol.messages import (
+    Access,
+    DeviceBack,
+    DeviceLost,
+    DeviceRole,
+    LessonEnded,
+    LessonReport,
+    LessonStarted,
+    OnAir,
+    Problem,
+    ProposalAnswered,
+    ProposalReport,
+    Sign,
+    Text,
+    ViewerJoined,
+    ViewerLeft,
+)
+from protocol.pages import PanelSummary
+
+log = logging.getLogger(__name__)
+
+PREPARE_MOST_S = 3.0
+"""A device that shows nothing by then is missing, and the lesson begins without it (a cold start is given 3 s)."""
+CLOSE_MOST_S = 2.0
+"""Viewers are told and devices closed within this, or we stop waiting for them."""
+
+Origin = Literal["panel", "proposal", "resumed"]
+_TRACKS: dict[DeviceRole, Literal["camera", "board", "sound"]] = {
+    DeviceRole.CAMERA: "camera",
+    DeviceRole.BOARD: "board",
+    DeviceRole.MICROPHONE: "sound",
+}
+_MISSING = {
+    DeviceRole.CAMERA: Text(fr="La caméra a manqué.", en="The camera was missing."),
+    DeviceRole.MICROPHONE: Text(fr="Le micro a manqué.", en="The microphone was missing."),
+    DeviceRole.BOARD: Text(fr="Le tableau a manqué.", en="The board was missing."),
+}
+
+
+@dataclass(slots=True)
+class _Run:
+    """What belongs to one lesson and is thrown away with it."""
+
+    report: LessonReport
+    publisher: Publisher
+    began_mono_s: float
+    stop_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    reason: str = "failed"
+    viewers_most: int = 0
+    roles_lost: set[DeviceRole] = field(default_factory=set)
+
+
+class Lesson:
+    """The room's lesson. ``on_change`` listeners are called, on the loop, when something a person can see changed."""
+
+    def __init__(
+        self,
+        room_name: Callable[[], str],
+        choices: Sequence[DeviceChoice],
+        host: CaptureHost,
+        streams: StreamSettings,
+        outbox: Outbox,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._room_name = room_name
+        self._host = host
+        self._streams = streams
+        self._outbox = outbox
+        self._now = now
+        self._clock = clock
+        self._listeners: list[Callable[[], None]] = []
+        self._asked = asyncio.Event()
+        self._run_now: _Run | None = None
+        self._proposal_timer: asyncio.TimerHandle | None = None
+        self._used_lessons: set[str] = set()
+        self.slots = tuple(DeviceSlot(choice, host, self._device_changed) for choice in choices)
+        self.filters = {"camera": FrameFilters(), "board": FrameFilters()}
+        self.state = LessonState.IDLE
+        self.paused = False
+        self.on_air = OnAir()
+        self.access: Access | None = None
+        self.proposal: ProposalReport | None = None
+        self.summary: PanelSummary | None = None
+        self.problem: Problem | None = None
+
+    # --- what others see ------------------------------------------------------------------------------------------
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` after every change that a person can see."""
+        self._listeners.append(listener)
+
+    @property
+    def report(self) -> LessonReport | None:
+        return self._run_now.report if self._run_now else None
+
+    @property
+    def elapsed_s(self) -> float | None:
+        return self._clock() - self._run_now.began_mono_s if self._run_now else None
+
+    @property
+    def publisher(self) -> Publisher | None:
+        """The publisher of the lesson that runs; None when no viewer is welcome."""
+        return self._run_now.publisher if self._run_now and self.state in RUNNING else None
+
+    def welcome(self) -> Publisher:
+        """Return the publisher for a viewer who asks to come in, or raise why not."""
+        publisher = self.publisher
+        if publisher is None:
+            raise LessonError(
+                "the lesson in this room has not begun; ask again when it has",
+                code="lesson-not-started",
+                retryable=True,
+            )
+        return publisher
+
+    def sign(self) -> Sign:
+        """Return the on-air sign, from open devices and packets that left."""
+        publisher = self._run_now.publisher if self._run_now else None
+        return on_air.sign(
+            devices_open=sum(slot.is_open for slot in self.slots),
+            last_packet_mono_s=publisher.last_packet_mono_s if publisher else None,
+            mono_s=self._clock(),
+        )
+
+    def missing(self) -> tuple[DeviceRole, ...]:
+        """Return the roles whose device the running lesson goes without."""
+        if self.state not in RUNNING:
+            return ()
+        return tuple(dict.fromkeys(slot.role for slot in self.slots if slot.problem is not None))
+
+    def notice(self) -> Notice:
+        """Return the lesson as a pupil may know it."""
+        publisher = self._run_now.publisher if self._run_now else None
+        return Notice(
+            room=self._room_name(),
+            state=self.state,
+            paused=self.paused,
+            on_air=self.on_air,
+            elapsed_s=self.elapsed_s or 0.0,
+            viewers=len(publisher.viewers()) if publisher else 0,
+            stand_in=tuple(_TRACKS[role] for role in self.missing() if role in _TRACKS),
+        )
+
+    # --- acts -----------------------------------------------------------------------------------------------------
+
+    def start(self, origin: Origin = "panel") -> None:
+        """Begin a lesson; devices open in the background. Raises LessonTransitionError when one runs already."""
+        self._advance(LessonEvent.START)
+        self._settle_proposal("accepted")
+        lesson = self.access.lesson if self.access else ""
+        if not lesson or lesson in self._used_lessons:
+            lesson = f"room-{secrets.token_hex(6)}"
+        self._used_lessons.add(lesson)
+        self.paused, self.on_air, self.summary, self.problem = False, OnAir(), None, None
+        self._run_now = _Run(
+            report=LessonReport(id=lesson, started_at=self._now(), origin=origin),
+            publisher=Publisher(
+                self._streams, notice=self.notice, on_viewer=self._viewer_changed, filters=self.filters
+            ),
+            began_mono_s=self._clock(),
+        )
+        self._outbox.add(LessonStarted(lesson=lesson, origin=origin))
+        log.info("Lesson begins", extra={"lesson": lesson, "origin": origin})
+        self._asked.set()
+        self._changed()
+
+    def stop(self, reason: str) -> None:
+        """End the lesson. Raises LessonTransitionError when none runs."""
+        if self.state is LessonState.ENDING:
+            return
+        self._advance(LessonEvent.END)
+        if self._run_now is None:  # it had failed: nothing is left to close
+            self._advance(LessonEvent.CLOSED)
+            self.problem = None
+        else:
+            self._run_now.reason = reason
+            self._run_now.stop_asked.set()
+        self._changed()
+
+    def set_paused(self, paused: bool) -> None:
+        """Send a standing picture and silence, or go on. Independent of mute."""
+        self._must_run("pause")
+        self.paused = paused
+        self._on_air_changed()
+
+    def set_on_air(self, *, camera: bool | None = None, board: bool | None = None, sound: bool | None = None) -> None:
+        """Let out, or hold back, camera, board and sound; None leaves as it is."""
+        self._must_run("change what is on air")
+        wanted = {"camera": camera, "board": board, "sound": sound}
+        self.on_air = self.on_air.model_copy(
+            update={name: value for name, value in wanted.items() if value is not None}
+        )
+        self._on_air_changed()
+
+    def propose(self, proposal: str, actor: str, expires_s: float) -> None:
+        """Ask the people in the room for a start; nobody opens a microphone from a distance (DESIGN §6)."""
+        if self.state not in (LessonState.IDLE, LessonState.FAILED):
+            raise LessonTransitionError(
+                f"cannot propose a start while the lesson is {self.state}; wait until it is idle"
+            )
+        self._settle_proposal("expired")
+        self.proposal = ProposalReport(id=proposal, actor=actor, expires_at=self._now() + timedelta(seconds=expires_s))
+        self._proposal_timer = asyncio.get_running_loop().call_later(expires_s, self._proposal_ran_out)
+        self._changed()
+
+    def answer_proposal(self, proposal: str, *, accept: bool) -> None:
+        """Accept (the lesson begins) or refuse what was proposed. Raises LessonError when it is no longer there."""
+        if self.proposal is None or self.proposal.id != proposal:
+            raise LessonError("there is no such proposal any more; it may have run out", code="proposal-none")
+        if accept:
+            self.start("proposal")
+        else:
+            self._settle_proposal("refused")
+            self._changed()
+
+    def set_access(self, access: Access | None) -> None:
+        """Take the code and link that the centre made ahead."""
+        self.access = access
+        self._changed()
+
+    def looked_different(self) -> None:
+        """Tell the listeners that something changed by itself: a packet left, a page began or ceased to receive."""
+        self._changed()
+
+    # --- carrying it out ------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Carry lessons out, one at a time, until cancelled."""
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            run = self._run_now
+            assert run is not None
+            try:
+                await self._carry_out(run)
+            except asyncio.CancelledError:
+                run.reason = "the agent stops"
+                raise
+            except Exception:
+                run.reason = "a fault in the agent"
+                self.problem = Problem(code="internal", message="the lesson fell; press Start to begin again")
+                log.exception("The lesson fell", extra={"lesson": run.report.id})
+                self._advance(LessonEvent.FAULT)
+            finally:
+                self._close(run)
+
+    async def _carry_out(self, run: _Run) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            work = [tasks.create_task(run.publisher.run(), name="publisher")]
+            work += [tasks.create_task(slot.run(run.publisher), name=f"device {slot.choice.id}") for slot in self.slots]
+            prepare = tasks.create_task(self._leave_preparing(), name="prepare")
+            if not self.slots:
+                self._judge_devices()
+            await run.stop_asked.wait()
+            prepare.cancel()
+            await self._end(work)
+
+    async def _end(self, work: list[asyncio.Task[None]]) -> None:
+        for task in work:
+            task.cancel()
+        _, late = await asyncio.wait(work, timeout=CLOSE_MOST_S)
+        if late:
+            log.error("Parts of the lesson do not close", extra={"tasks": ", ".join(task.get_name() for task in late)})
+
+    async def _leave_preparing(self) -> None:
+        await asyncio.sleep(PREPARE_MOST_S)
+        if self.state is LessonState.PREPARING:
+            for slot in self.slots:
+                if not slot.has_outcome:
+                    slot.give_up_waiting(PREPARE_MOST_S)
+            self._judge_devices()
+
+    def _close(self, run: _Run) -> None:
+        duration_s = self._clock() - run.began_mono_s
+        self._run_now = None
+        if self.state is LessonState.ENDING:
+            self._advance(LessonEvent.CLOSED)
+        problems = tuple(_MISSING[role] for role in _MISSING if role in run.roles_lost)
+        self.summary = PanelSummary(
+            lesson=run.report.id, duration_s=duration_s, viewers_most=run.viewers_most, problems=problems
+        )
+        self.paused, self.on_air = False, OnAir()
+        self._outbox.add(
+            LessonEnded(lesson=run.report.id, reason=run.reason, duration_s=duration_s, viewers_most=run.viewers_most)
+        )
+        log.info("Lesson ended", extra={"lesson": run.report.id, "reason": run.reason})
+        self._changed()
+
+    # --- what happens meanwhile -----------------------------------------------------------------------------------
+
+    def _device_changed(self, slot: DeviceSlot) -> None:
+        run = self._run_now
+        if run is None or self.state not in RUNNING:
+            return
+        if slot.problem is not None and slot.role not in run.roles_lost:
+            run.roles_lost.add(slot.role)
+        if slot.problem is not None and not slot.is_told_lost:
+            slot.is_told_lost = True
+            self._outbox.add(DeviceLost(device=slot.choice.id, role=slot.role, problem=slot.problem))
+        elif slot.is_working and slot.is_told_lost:
+            slot.is_told_lost = False
+            away_s = self._clock() - slot.lost_mono_s if slot.lost_mono_s is not None else 0.0
+            self._outbox.add(DeviceBack(device=slot.choice.id, role=slot.role, away_s=away_s))
+        self._judge_devices()
+        self._changed()
+
+    def _judge_devices(self) -> None:
+        """Move between preparing, live and degraded as the devices stand."""
+        lost = [slot for slot in self.slots if slot.problem is not None]
+        if self.state is LessonState.PREPARING:
+            if all(slot.has_outcome for slot in self.slots):
+                self._advance(LessonEvent.READY_WITHOUT if lost or not self.slots else LessonEvent.READY)
+                self._changed()
+        elif self.state is LessonState.LIVE and lost:
+            self._advance(LessonEvent.DEVICE_LOST)
+        elif self.state is LessonState.DEGRADED and self.slots and not lost:
+            self._advance(LessonEvent.DEVICES_BACK)
+
+    def _viewer_changed(self, change: ViewerChange) -> None:
+        run = self._run_now
+        if run is None:
+            return
+        if change.kind == "joined":
+            self._outbox.add(ViewerJoined(viewer=change.viewer))
+        elif change.kind == "left":
+            self._outbox.add(ViewerLeft(viewer=change.viewer, reason=change.reason[:80], stayed_s=change.stayed_s))
+        run.viewers_most = max(run.viewers_most, len(run.publisher.viewers()))
+        self._changed()
+
+    def _on_air_changed(self) -> None:
+        if self._run_now:
+            self._run_now.publisher.set_on_air(self.on_air, self.paused)
+        self._changed()
+
+    def _proposal_ran_out(self) -> None:
+        self._settle_proposal("expired")
+        self._changed()
+
+    def _settle_proposal(self, outcome: Literal["accepted", "refused", "expired"]) -> None:
+        if self._proposal_timer:
+            self._proposal_timer.cancel()
+            self._proposal_timer = None
+        if self.proposal:
+            accepted = outcome == "accepted"
+            self._outbox.add(ProposalAnswered(proposal=self.proposal.id, accepted=accepted, reason=outcome))
+            self.proposal = None
+
+    def _must_run(self, act: str) -> None:
+        if self.state not in RUNNING:
+            raise LessonTransitionError(f"cannot {act} while the lesson is {self.state}; start it first")
+
+    def _advance(self, event: LessonEvent) -> None:
+        before = self.state
+        self.state = advance(before, event)
+        if self.state is not before:
+            log.info("Lesson state changed", extra={"from": before, "event": event, "to": self.state})
+
+    def _changed(self) -> None:
+        if self._run_now and self.state in RUNNING:
+            self._run_now.publisher.tell_viewers()
+        for listener in self._listeners:
+            listener()

@@ -1,0 +1,215 @@
+"""What the room tells the centre: state on change, health in time, events from the outbox until acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import psutil
+
+from agent.desired import DesiredConfig
+from agent.lesson import Lesson
+from agent.outbox import Outbox
+from agent.streams.publisher import Publisher
+from mqttlink.link import Link
+from protocol.errors import BrokerError
+from protocol.lesson import LessonState
+from protocol.messages import Health, RoomState, TrackHealth
+from protocol.topics import RoomTopics
+
+HEALTH_S = 10.0
+HEALTH_IN_LESSON_S = 3.0
+"""The centre calls a room in a lesson lost after three of these (DESIGN §4)."""
+RESEND_S = 30.0
+"""An event that the centre has not acknowledged by then is sent again."""
+BATCH = 50
+"""Events under way at once: a room that was away for a day must not flood the centre."""
+GATHER_S = 0.02
+"""Changes within this are one report."""
+
+
+class Reporter:
+    """Publishes a room's state, health and events over one link."""
+
+    def __init__(self, topics: RoomTopics, link: Link, lesson: Lesson, outbox: Outbox, desired: DesiredConfig) -> None:
+        self._topics = topics
+        self._link = link
+        self._lesson = lesson
+        self._outbox = outbox
+        self._desired = desired
+        self._state_changed = asyncio.Event()
+        self._events_added = asyncio.Event()
+        self._last: RoomState | None = None
+        self._seq = 0
+        self._began_s = time.monotonic()
+        self._cpu = _ProcessTree()
+        self._rates = _TrackRates()
+        self._lesson_turned = asyncio.Event()
+        self._was_in_lesson = False
+        lesson.on_change(self._lesson_changed)
+        outbox.on_added(self._events_added.set)
+        link.on_connected(self._connected)
+
+    async def run(self) -> None:
+        """Report until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._report_state(), name="report state")
+            tasks.create_task(self._report_health(), name="report health")
+            tasks.create_task(self._send_events(), name="send events")
+
+    def state(self) -> RoomState:
+        """Return everything the room reports as true."""
+        lesson = self._lesson
+        publisher = lesson.publisher
+        document = self._desired.document
+        return RoomState(
+            sid=self._link.sid or "none",
+            state=lesson.state,
+            lesson=lesson.report,
+            paused=lesson.paused,
+            on_air=lesson.on_air,
+            sign=lesson.sign(),
+            viewers=len(publisher.viewers()) if publisher else 0,
+            devices=tuple(slot.report() for slot in lesson.slots),
+            proposal=lesson.proposal,
+            config_rev=document.rev if document else None,
+            problem=lesson.problem,
+            at=datetime.now(UTC),
+        )
+
+    def _connected(self) -> None:
+        self._last = None
+        self._state_changed.set()
+        self._events_added.set()
+
+    async def _report_state(self) -> None:
+        while True:
+            await self._state_changed.wait()
+            self._state_changed.clear()
+            state = self.state()
+            if self._last is None or state.model_copy(update={"at": self._last.at}) != self._last:
+                try:
+                    await self._link.publish(self._topics.state, state, retain=True)
+                    self._last = state
+                except BrokerError:
+                    self._last = None  # told when the line is back: _connected wakes us
+            await asyncio.sleep(GATHER_S)
+
+    async def _report_health(self) -> None:
+        while True:
+            await self._wait_for_health()
+            if not self._link.is_connected:
+                continue
+            publisher = self._lesson.publisher
+            cpu_percent, memory_mb = await asyncio.to_thread(self._cpu.look)
+            self._seq += 1
+            health = Health(
+                sid=self._link.sid or "none",
+                seq=self._seq,
+                uptime_s=time.monotonic() - self._began_s,
+                cpu_percent=cpu_percent,
+                memory_mb=memory_mb,
+                viewers=len(publisher.viewers()) if publisher else 0,
+                tracks=self._rates.look(publisher),
+            )
+            try:
+                await self._link.publish(self._topics.health, health, qos=0, expiry_s=30)
+            except BrokerError:
+                continue  # the next one says it all
+
+    async def _wait_for_health(self) -> None:
+        """Wait one period; a lesson that begins or ends starts the next period at once."""
+        in_lesson = self._lesson.state is not LessonState.IDLE
+        self._lesson_turned.clear()
+        try:
+            async with asyncio.timeout(HEALTH_IN_LESSON_S if in_lesson else HEALTH_S):
+                await self._lesson_turned.wait()
+        except TimeoutError:
+            return
+
+    def _lesson_changed(self) -> None:
+        self._state_changed.set()
+        in_lesson = self._lesson.state is not LessonState.IDLE
+        if in_lesson != self._was_in_lesson:
+            self._was_in_lesson = in_lesson
+            self._lesson_turned.set()
+
+    async def _send_events(self) -> None:
+        sent: dict[str, float] = {}
+        while True:
+            self._events_added.clear()
+            now_s = time.monotonic()
+            sent = {event_id: at_s for event_id, at_s in sent.items() if now_s - at_s < RESEND_S}
+            try:
+                for event in self._outbox.oldest(BATCH) if self._link.is_connected else ():
+                    if event.id not in sent:
+                        await self._link.publish(self._topics.event(event.fact.kind), event, expiry_s=86_400)
+                        sent[event.id] = now_s
+            except BrokerError:
+                sent.clear()
+            try:
+                async with asyncio.timeout(RESEND_S / 3):
+                    await self._events_added.wait()
+            except TimeoutError:
+                continue
+
+    def events_acknowledged(self) -> None:
+        """Look for more events to send: the centre has taken some."""
+        self._events_added.set()
+
+
+class _TrackRates:
+    """Rates of the tracks, from the publisher's counters."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last: dict[str, tuple[int, int, int]] = {}
+        self._last_s = clock()
+
+    def look(self, publisher: Publisher | None) -> dict[str, TrackHealth]:
+        """Return each track's numbers since the last look."""
+        now_s = self._clock()
+        period_s = max(now_s - self._last_s, 1e-3)
+        counted, told = {}, {}
+        for name, track in publisher.tracks().items() if publisher else ():
+            counted[name] = (track.frames_in, track.frames_encoded, track.bytes_encoded)
+            before = self._last.get(name, (0, 0, 0))
+            if counted[name][0] < before[0]:  # another lesson
+                before = (0, 0, 0)
+            frames_in, encoded, size = (now - then for now, then in zip(counted[name], before, strict=True))
+            told[name] = TrackHealth(
+                captured_hz=frames_in / period_s,
+                encoded_hz=encoded / period_s,
+                bitrate_bps=round(8 * size / period_s),
+                is_stand_in=track.stand_in is not None,
+            )
+        self._last, self._last_s = counted, now_s
+        return told
+
+
+class _ProcessTree:
+    """CPU and memory of the agent with its capture processes."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last: dict[int, float] = {}
+        self._last_s = clock()
+
+    def look(self) -> tuple[float, float]:
+        """Return CPU in percent of one core since the last look, and PSS in MB. Reads /proc: not on the loop."""
+        me = psutil.Process(os.getpid())
+        used, now_s, spent_s, pss = {}, self._clock(), 0.0, 0
+        for process in (me, *me.children(recursive=True)):
+            try:
+                times = process.cpu_times()
+                pss += process.memory_full_info().pss
+            except psutil.Error:
+                continue
+            used[process.pid] = times.user + times.system
+            spent_s += max(0.0, used[process.pid] - self._last.get(process.pid, 0.0))
+        period_s = max(now_s - self._last_s, 1e-3)
+        self._last, self._last_s = used, now_s
+        return 100 * spent_s / period_s, pss / 1e6

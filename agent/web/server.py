@@ -1,0 +1,276 @@
+"""The panel's HTTP server, on loopback only: page, live events, acts, preview, QR code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import segno
+import uvicorn
+from pydantic import BaseModel, ValidationError
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+import web
+from agent.lesson import Lesson
+from agent.web.feed import Feed
+from protocol.errors import AccessError, ConfigError, EstradeError, LessonError, LessonTransitionError
+from protocol.pages import Body, OnAirBody, PanelLevel, PanelView, PauseBody, ProblemJson, ProposalBody
+from web.csp import policy
+
+log = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+WEB = Path(next(iter(web.__path__)))
+MOST_BODY_BYTES = 4_096
+STOP_S = 3.0
+KEEP_ALIVE_S = 75
+"""A panel that is touched again after a quiet minute must not meet a connection that is just being closed."""
+_STATIC = ("vendor", "lib", "panel", "i18n", "css")
+_SILENT_DBFS = -100.0
+
+Given = TypeVar("Given", bound=Body)
+
+
+class _Guard:
+    """Refuses what does not come from a page of ours on this machine, and puts the headers on every answer."""
+
+    def __init__(self, app: ASGIApp, csp: str) -> None:
+        self._app = app
+        self._headers = [
+            (b"content-security-policy", csp.encode()),
+            (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"no-referrer"),
+            (b"cross-origin-opener-policy", b"same-origin"),
+            (b"cross-origin-resource-policy", b"same-origin"),
+            (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *self._headers]
+            await send(message)
+
+        request = Request(scope)
+        refusal = _refusal(request)
+        if refusal is not None:
+            await _problem(refusal, request)(scope, receive, send_with_headers)
+            return
+        await self._app(scope, receive, send_with_headers)
+
+
+def _refusal(request: Request) -> EstradeError | None:
+    """Return why a request is refused: a foreign Host (DNS rebinding), a foreign Origin, a cross-site fetch."""
+    host = request.headers.get("host", "").rsplit(":", 1)[0]
+    if host not in (HOST, "localhost"):
+        return AccessError("the panel answers on this machine's own address alone", code="cross-site")
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    origin = request.headers.get("origin")
+    if request.method not in ("GET", "HEAD") and (
+        site not in ("same-origin", "none") or (origin is not None and origin != str(request.base_url).rstrip("/"))
+    ):
+        return AccessError("the request came from another site and was refused", code="cross-site")
+    return None
+
+
+_STATUS_BY_TYPE: dict[type[EstradeError], int] = {
+    AccessError: 403,
+    LessonTransitionError: 409,
+    LessonError: 409,
+    ConfigError: 422,
+}
+
+
+def _problem(error: EstradeError, request: Request) -> Response:
+    status = next((code for kind, code in _STATUS_BY_TYPE.items() if isinstance(error, kind)), 500)
+    body = ProblemJson(title=error.code, status=status, detail=error.message, code=error.code)
+    return JSONResponse(body.model_dump(), status_code=status, media_type="application/problem+json")
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, EstradeError):
+        return _problem(error, request)
+    log.error("The panel's server met an unknown fault", exc_info=error)
+    return _problem(EstradeError("a fault of ours; the agent's log has the details"), request)
+
+
+class BodyError(EstradeError):
+    """The page sent something that is not of the expected form."""
+
+    default_code = "body-invalid"
+
+
+_STATUS_BY_TYPE[BodyError] = 422
+
+
+async def _body(request: Request, model: type[Given]) -> Given:
+    data = b""
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > MOST_BODY_BYTES:
+            raise BodyError(f"the body is larger than {MOST_BODY_BYTES} bytes", code="body-too-large")
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        detail = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in detail["loc"]) or "body"
+        raise BodyError(f"{key}: {detail['msg'].lower()}") from None
+
+
+class PanelServer:
+    """Serves the panel of one room. ``bind`` first, so that a taken port is told before anything starts."""
+
+    def __init__(self, lesson: Lesson, view: Callable[[], PanelView], port: int) -> None:
+        self._lesson = lesson
+        self._view = view
+        self._port = port
+        self._socket: socket.socket | None = None
+        self.feed = Feed(view, self._level)
+
+    def bind(self) -> None:
+        """Take the port, or raise ConfigError ``port-taken``."""
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, self._port))
+        except OSError as error:
+            listener.close()
+            raise ConfigError(
+                f"panel.port = {self._port}: cannot listen on {HOST}:{self._port} ({error.strerror}); "
+                "stop the other program or choose another port",
+                code="port-taken",
+            ) from None
+        self._socket = listener
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        assert self._socket is not None, "bind comes first"
+        config = uvicorn.Config(
+            self._app(),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            ws="none",
+        )
+        server = _Server(config)
+        async with asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(server.serve(sockets=[self._socket]), name="panel http")
+            try:
+                await asyncio.shield(serving)
+            finally:
+                server.should_exit = True  # uvicorn closes its listener and connections only when it leaves by itself
+                await asyncio.wait({serving}, timeout=STOP_S)
+
+    def _app(self) -> Starlette:
+        html = (WEB / "panel" / "index.html").read_text(encoding="utf-8")
+
+        async def page(request: Request) -> Response:
+            return HTMLResponse(html, headers={"cache-control": "no-store"})
+
+        routes: list[Route | Mount] = [
+            Route("/", page),
+            Route("/api/panel", self._panel),
+            Route("/api/events", self._events),
+            Route("/api/lesson/start", self._start, methods=["POST"]),
+            Route("/api/lesson/stop", self._stop, methods=["POST"]),
+            Route("/api/lesson/pause", self._pause, methods=["POST"]),
+            Route("/api/lesson/on-air", self._on_air, methods=["POST"]),
+            Route("/api/proposal", self._proposal, methods=["POST"]),
+            Route("/api/preview/{track}.jpg", self._preview),
+            Route("/api/qr.svg", self._qr),
+        ]
+        routes += [Mount(f"/static/{name}", StaticFiles(directory=WEB / name)) for name in _STATIC]
+        return Starlette(
+            routes=routes,
+            middleware=[Middleware(_Guard, csp=policy(html))],
+            exception_handlers={EstradeError: _on_error, Exception: _on_error},
+        )
+
+    # --- answers --------------------------------------------------------------------------------------------------
+
+    async def _panel(self, request: Request) -> Response:
+        return _json(self._view())
+
+    async def _events(self, request: Request) -> Response:
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(self._stream(), media_type="text/event-stream", headers=headers)
+
+    async def _stream(self) -> AsyncIterator[str]:
+        async for text in self.feed.panel():
+            yield text
+
+    async def _start(self, request: Request) -> Response:
+        self._lesson.start("panel")
+        return _json(self._view())
+
+    async def _stop(self, request: Request) -> Response:
+        self._lesson.stop("teacher pressed stop")
+        return _json(self._view())
+
+    async def _pause(self, request: Request) -> Response:
+        self._lesson.set_paused((await _body(request, PauseBody)).paused)
+        return _json(self._view())
+
+    async def _on_air(self, request: Request) -> Response:
+        wanted = await _body(request, OnAirBody)
+        self._lesson.set_on_air(camera=wanted.camera, board=wanted.board, sound=wanted.sound)
+        return _json(self._view())
+
+    async def _proposal(self, request: Request) -> Response:
+        answer = await _body(request, ProposalBody)
+        self._lesson.answer_proposal(answer.id, accept=answer.accept)
+        return _json(self._view())
+
+    async def _preview(self, request: Request) -> Response:
+        track: Any = request.path_params["track"]
+        publisher = self._lesson.publisher
+        picture = publisher.preview(track) if publisher and track in ("camera", "board") else None
+        if picture is None:
+            return Response(status_code=204)
+        return Response(picture, media_type="image/jpeg", headers={"cache-control": "no-store"})
+
+    async def _qr(self, request: Request) -> Response:
+        access = self._lesson.access
+        if access is None:
+            return Response(status_code=204)
+        out = io.BytesIO()
+        # dark on light whatever the page's colours: inverted codes are not read by every phone
+        segno.make(access.link, error="m").save(out, kind="svg", scale=8, border=4, dark="#14213d", light="#ffffff")
+        return Response(out.getvalue(), media_type="image/svg+xml", headers={"cache-control": "no-store"})
+
+    def _level(self) -> PanelLevel | None:
+        publisher = self._lesson.publisher
+        if publisher is None:
+            return None
+        rms, peak = publisher.level()
+        return PanelLevel(rms_dbfs=max(rms, _SILENT_DBFS), peak_dbfs=max(peak, _SILENT_DBFS))
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the agent's own task tree decides when to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _json(model: BaseModel) -> Response:
+    return Response(model.model_dump_json(), media_type="application/json", headers={"cache-control": "no-store"})

@@ -1,0 +1,86 @@
+"""All mistakes at once, each with its key and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.config import load, parse
+from protocol.errors import ConfigError
+
+
+def _room(folder: Path) -> dict[str, Any]:
+    for name in ("ca.pem", "room.pem", "room.key"):
+        (folder / name).touch()
+    return {
+        "state_dir": "state",
+        "room": {"id": "salle-b12", "territory": "075", "name": "Salle B12"},
+        "broker": {"host": "broker.example", "ca_file": "ca.pem", "cert_file": "room.pem", "key_file": "room.key"},
+        "camera": {"driver": "simulated", "width_px": 640, "height_px": 360},
+    }
+
+
+def _problems(raw: dict[str, Any], folder: Path) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as error:
+        parse(raw, where="agent.toml", base=folder)
+    return error.value.problems
+
+
+def test_a_whole_configuration_is_taken_and_paths_start_at_the_file(tmp_path: Path) -> None:
+    settings = parse(_room(tmp_path), where="agent.toml", base=tmp_path)
+    assert settings.broker.ca_file == tmp_path / "ca.pem"
+    assert settings.state_dir == tmp_path / "state"
+    assert settings.panel.port == 8480
+    [camera] = settings.devices
+    assert (camera.id, camera.driver.name) == ("camera", "simulated")
+    assert camera.config.model_dump()["room_name"] == "Salle B12"
+
+
+def test_five_mistakes_are_five_sentences_each_with_its_key(tmp_path: Path) -> None:
+    raw = _room(tmp_path)
+    raw["room"]["id"] = "Salle B12"
+    del raw["room"]["territory"]
+    raw["panel"] = {"port": 99999}
+    raw["camera"] = {"driver": "simulated", "width_px": 641, "wdith": 1}
+    raw["microphone"] = {"driver": "telepathy"}
+    problems = _problems(raw, tmp_path)
+    assert [problem.split(":")[0].split(" =")[0] for problem in sorted(problems)] == [
+        "camera.wdith",
+        "camera.width_px",
+        "microphone.driver",
+        "panel.port",
+        "room.id",
+        "room.territory",
+    ]
+    assert all(len(problem) > 20 for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("table", "value", "told"),
+    [
+        ("camera", "simulated", "camera: must be a table"),
+        ("camera", {}, "camera.driver: is missing"),
+        ("board", {"driver": "chalk"}, "there are:"),
+        ("media", {"camera_bitrate": 1}, "media.camera_bitrate: is not a known key"),
+        ("media", {"camera_bitrate_bps": "much"}, "media.camera_bitrate_bps = 'much'"),
+        ("kamera", {}, "kamera: is not a known key"),
+        ("broker", {"host": "h", "ca_file": "no.pem", "cert_file": "room.pem", "key_file": "room.key"}, "no.pem does"),
+    ],
+)
+def test_a_mistake_says_what_and_what_to_do(tmp_path: Path, table: str, value: Any, told: str) -> None:
+    [problem] = _problems({**_room(tmp_path), table: value}, tmp_path)
+    assert told in problem
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "cannot be read"), (b"room = [", "is not valid TOML"), (b"\xff\xfe", "is not UTF-8")],
+)
+def test_a_file_that_is_no_configuration_is_one_sentence(tmp_path: Path, content: bytes | None, told: str) -> None:
+    path = tmp_path / "agent.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=told):
+        load(path)
