@@ -1,0 +1,1 @@
+"""The controller over HTTP: REST, live events, WHEP, pages."""

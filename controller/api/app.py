@@ -1,0 +1,31 @@
+"""The HTTP application of one centre."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from controller.api import errors, it, join, lessons, operations, pages, whep
+from controller.api.security import MOST_BODY_BYTES, Wrapping, check_routes
+from controller.centre import Centre
+from controller.sdp import MOST_SDP_BYTES
+
+ROUTERS = tuple(module.router for module in (join, whep, lessons, it, operations, pages))
+
+
+def create_app(centre: Centre) -> FastAPI:
+    """Return the application; raise RuntimeError when a route declares no permission."""
+    app = FastAPI(title="Estrade", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.centre = centre
+    for router in ROUTERS:
+        check_routes(router.routes)
+        app.include_router(router)
+    errors.install(app)
+    app.add_middleware(Wrapping, body_limits=_body_limit)
+    return app
+
+
+def _body_limit(path: str) -> tuple[int, str]:
+    """Return how many bytes a path takes, and the code for more."""
+    if path.startswith("/whep/"):
+        return MOST_SDP_BYTES, "offer-too-large"
+    return MOST_BODY_BYTES, "body-too-large"

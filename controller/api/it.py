@@ -1,0 +1,213 @@
+"""IT's side: sign in, rooms as last reported, what happened, and the two acts from afar."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from controller.api.security import (
+    Permission,
+    centre_of,
+    client_address,
+    cookie_name,
+    guarded,
+    who_of,
+)
+from controller.centre import Centre
+from controller.signin import LONGEST
+from controller.store.accounts import AuditRecord
+from controller.store.events import EventRecord
+from protocol.errors import EstradeError
+from protocol.messages import LessonPropose, LessonStop
+from protocol.pages import ActAnswer, EventsView, EventView, RoomsView, RoomView, SessionView, SignIn
+from protocol.topics import RoomTopics, controller_reply
+
+router = APIRouter(prefix="/api/v1")
+
+ACT_TIMEOUT_S = 5.0
+"""The room answers at once; devices are opened or closed after it."""
+COALESCE_S = 0.5
+"""A page is told at most twice a second, whatever happens in 5,000 rooms."""
+_RETRY_MS = 2_000
+
+
+# --- signing in ---------------------------------------------------------------------------------------------------
+
+
+@router.post("/session", dependencies=[guarded(Permission.PUBLIC)])
+async def sign_in(body: SignIn, request: Request, response: Response) -> SessionView:
+    """Sign in; the token goes into a cookie that no script can read."""
+    centre = centre_of(request)
+    try:
+        token, role = await centre.sign_ins.sign_in(body.name, body.password, client_address(request))
+    except EstradeError as error:
+        if error.code == "sign-in-failed":  # a name that is none may be a password typed in the wrong place
+            is_known = await centre.store.accounts.get(body.name) is not None
+            await _note(centre, body.name if is_known else "(unknown)", "sign-in", "", error.code)
+        raise
+    await _note(centre, body.name, "sign-in", "", "ok")
+    name = cookie_name(centre)
+    response.set_cookie(
+        name,
+        token,
+        max_age=int(LONGEST.total_seconds()),
+        path="/",
+        secure=name.startswith("__Host-"),
+        httponly=True,
+        samesite="lax",
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return SessionView(name=body.name, role=role)
+
+
+@router.get("/session", dependencies=[guarded(Permission.IT_READ)])
+async def session(request: Request) -> SessionView:
+    """Say who is signed in."""
+    who = who_of(request)
+    return SessionView(name=who.name, role=who.role)
+
+
+@router.delete("/session", dependencies=[guarded(Permission.PUBLIC)])
+async def sign_out(request: Request) -> Response:
+    """Sign out; fine for somebody who is not signed in."""
+    centre = centre_of(request)
+    name = cookie_name(centre)
+    if token := request.cookies.get(name):
+        who = await centre.sign_ins.who(token)
+        await centre.sign_ins.sign_out(token)
+        if who is not None:
+            await _note(centre, who.name, "sign-out", "", "ok")
+    response = Response(status_code=204)
+    response.delete_cookie(name, path="/", secure=name.startswith("__Host-"), httponly=True, samesite="lax")
+    return response
+
+
+# --- rooms --------------------------------------------------------------------------------------------------------
+
+
+@router.get("/rooms", dependencies=[guarded(Permission.IT_READ)])
+async def rooms(request: Request) -> Response:
+    """Every room as last reported; ``cursor`` goes to ``GET /api/v1/events?since=`` for what changes after."""
+    centre = centre_of(request)
+    cursor = await _cursor(centre)
+    views = tuple(centre.fleet.view(room) for room in sorted(centre.fleet.ids()))
+    # written at once: FastAPI would go through 5,000 rooms a second time
+    body = RoomsView(at=centre.now(), rooms=views, cursor=cursor).model_dump_json()
+    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+@router.get("/rooms/{room}", dependencies=[guarded(Permission.IT_READ)])
+async def room_view(room: str, request: Request) -> RoomView:
+    centre = centre_of(request)
+    _check_room(centre, room)
+    return centre.fleet.view(room)
+
+
+@router.get("/rooms/{room}/events", dependencies=[guarded(Permission.IT_READ)])
+async def room_events(room: str, request: Request, most: Annotated[int, Query(ge=1, le=500)] = 100) -> EventsView:
+    """What happened in the room, newest first."""
+    centre = centre_of(request)
+    _check_room(centre, room)
+    return EventsView(events=tuple(_event(fact) for fact in await centre.store.events.of_room(room, most=most)))
+
+
+@router.post("/rooms/{room}/stop", dependencies=[guarded(Permission.IT_ACT)])
+async def stop(room: str, request: Request) -> ActAnswer:
+    """End the room's lesson."""
+    return await _act(request, room, "lesson.stop", LessonStop(actor=who_of(request).name))
+
+
+@router.post("/rooms/{room}/propose", dependencies=[guarded(Permission.IT_ACT)])
+async def propose(room: str, request: Request) -> ActAnswer:
+    """Propose a start; somebody in the room accepts it, or it runs out."""
+    args = LessonPropose(proposal=f"p-{secrets.token_hex(8)}", actor=who_of(request).name)
+    return await _act(request, room, "lesson.propose", args)
+
+
+async def _act(request: Request, room: str, command: str, args: BaseModel) -> ActAnswer:
+    centre = centre_of(request)
+    who = who_of(request).name
+    try:
+        _check_room(centre, room)
+        if centre.fleet.has_broker and not centre.fleet.is_reachable(room):
+            raise EstradeError("the room is switched off or cannot be reached", code="room-offline", retryable=True)
+        topic = RoomTopics(centre.fleet.territory(room), room).cmd(command)
+        reply = controller_reply(centre.config.instance, room)
+        await centre.caller.call(topic, args, reply_topic=reply, timeout_s=ACT_TIMEOUT_S)
+    except EstradeError as error:
+        await _note(centre, who, command, room, error.code)
+        raise
+    await _note(centre, who, command, room, "ok")
+    return ActAnswer()
+
+
+# --- live ---------------------------------------------------------------------------------------------------------
+
+
+@router.get("/events", dependencies=[guarded(Permission.IT_READ)], response_class=EventSourceResponse)
+async def events(
+    request: Request,
+    since: Annotated[str | None, Query(max_length=64)] = None,
+    last_event_id: Annotated[str | None, Header(max_length=64)] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """Send ``room`` (`RoomView`) and ``event`` (`EventView`) as they change.
+
+    Each carries a cursor as its id. With ``Last-Event-ID`` or ``since`` only what is newer is sent; without, or with
+    one of another run of this centre, every room once.
+    """
+    centre = centre_of(request)
+    with centre.hub.watch() as watcher:
+        rev, seq = _read_cursor(centre, last_event_id or since)
+        if seq is None:
+            seq = await centre.store.events.newest_seq()
+        else:
+            watcher.facts.extend(await centre.store.events.after(seq))
+        watcher.rooms.update(centre.fleet.changed_since(rev))
+        yield ServerSentEvent(comment="here", retry=_RETRY_MS)
+        while await watcher.wait():
+            changed, watcher.rooms = watcher.rooms, set()
+            rev = centre.fleet.rev
+            while watcher.facts:
+                fact = watcher.facts.popleft()
+                if fact.seq > seq:
+                    seq = fact.seq
+                    yield ServerSentEvent(raw_data=_event(fact).model_dump_json(), event="event")
+            for room in sorted(changed):
+                yield ServerSentEvent(raw_data=centre.fleet.view(room).model_dump_json(), event="room")
+            # only now has the page everything up to here
+            yield ServerSentEvent(raw_data="{}", event="cursor", id=f"{centre.epoch}-{rev}-{seq}")
+            await asyncio.sleep(COALESCE_S)
+
+
+async def _cursor(centre: Centre) -> str:
+    rev = centre.fleet.rev
+    return f"{centre.epoch}-{rev}-{await centre.store.events.newest_seq()}"
+
+
+def _read_cursor(centre: Centre, cursor: str | None) -> tuple[int, int | None]:
+    """Return revision and event number of a cursor; (0, None) asks for everything."""
+    epoch, _, rest = (cursor or "").partition("-")
+    rev, _, seq = rest.partition("-")
+    if epoch != centre.epoch or not (rev.isdigit() and seq.isdigit()):
+        return 0, None
+    return int(rev), int(seq)
+
+
+def _event(fact: EventRecord) -> EventView:
+    return EventView(id=fact.id, room=fact.room, kind=fact.kind, at=fact.at, fact=fact.fact)
+
+
+def _check_room(centre: Centre, room: str) -> None:
+    if room not in centre.fleet:
+        raise EstradeError(f'there is no room "{room}" here', code="room-not-found")
+
+
+async def _note(centre: Centre, actor: str, act: str, subject: str, outcome: str) -> None:
+    await centre.store.accounts.note(AuditRecord(centre.now(), actor[:80], act, subject[:80], outcome))

@@ -1,0 +1,55 @@
+"""``POST /api/v1/join``: a code or a standing link becomes a ticket."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+
+from controller.api.security import Permission, centre_of, client_address, guarded
+from controller.centre import Centre
+from controller.store.lessons import LessonRecord
+from controller.throttle import address_key
+from protocol.errors import AccessError, EstradeError
+from protocol.messages import utc
+from protocol.pages import JoinAnswer, JoinRequest
+
+router = APIRouter()
+
+
+@router.post("/api/v1/join", dependencies=[guarded(Permission.PUBLIC)])
+async def join(body: JoinRequest, request: Request) -> JoinAnswer:
+    """Give a ticket for the lesson of a code, or for the present lesson of a link's room."""
+    centre = centre_of(request)
+    try:
+        lesson = _lesson(centre, body, client_address(request))
+    except EstradeError as error:
+        centre.metrics.joins.labels(error.code).inc()
+        raise
+    centre.metrics.joins.labels("ok").inc()
+    token, ticket = centre.tickets.issue(lesson.room, lesson.id)
+    return JoinAnswer(
+        token=token,
+        whep=f"/whep/{lesson.room}",
+        events=f"/api/v1/lessons/{lesson.id}/events",
+        ice_servers=centre.signalling.ice_servers(ticket.jti),
+        expires_at=utc(ticket.expires),
+        view=centre.book.view(lesson.id, lesson.room),
+    )
+
+
+def _lesson(centre: Centre, body: JoinRequest, address: str) -> LessonRecord:
+    if body.link is not None:
+        return centre.book.by_link(body.link)
+    key = address_key(address)
+    wait_s = centre.codes.wait_s(key)
+    if wait_s is not None:
+        raise AccessError(
+            f"too many wrong codes from here; wait {wait_s:g} s",
+            code="code-throttled",
+            retryable=True,
+            retry_after_s=wait_s,
+        )
+    try:
+        return centre.book.by_code(body.code or "")
+    except AccessError:
+        centre.codes.fail(key)
+        raise

@@ -1,0 +1,34 @@
+"""For those who watch the watcher: ``/healthz``, ``/readyz``, ``/metrics``."""
+
+from __future__ import annotations
+
+import json
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from controller.api.security import Permission, centre_of, guarded
+
+router = APIRouter()
+
+
+@router.get("/healthz", dependencies=[guarded(Permission.PUBLIC)])
+async def healthz() -> Response:
+    """The process turns."""
+    return Response("ok\n", media_type="text/plain", headers={"Cache-Control": "no-store"})
+
+
+@router.get("/readyz", dependencies=[guarded(Permission.PUBLIC)])
+async def readyz(request: Request) -> Response:
+    """200 when both connections to the broker and the database are there, else 503; which of them is said."""
+    centre = centre_of(request)
+    broker = centre.fleet.has_broker and centre.ingest.hears_events
+    parts = {"broker": broker, "database": await centre.store.database.is_answering()}
+    status = 200 if all(parts.values()) else 503
+    return Response(json.dumps(parts), status, {"Cache-Control": "no-store"}, "application/json")
+
+
+@router.get("/metrics", dependencies=[guarded(Permission.METRICS)])
+async def metrics(request: Request) -> Response:
+    """Numbers for Prometheus, with the token of the configuration as Bearer."""
+    return Response(centre_of(request).metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,237 @@
+"""Around every request: security headers, the refusal of other sites' requests, limits on bodies, who may do what.
+
+Each route declares one `Permission`; `check_routes` refuses to make an app with a route that declares none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from controller.api.errors import BodyTooLargeError, problem
+from controller.centre import Centre
+from controller.signalling import Holder
+from controller.store.accounts import SignedInRecord
+from controller.tickets import Ticket
+from protocol.errors import AccessError, EstradeError
+
+MOST_BODY_BYTES = 16_384
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+STRICT_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""For everything that is not a page; pages bring their own (`web.csp`)."""
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(self), payment=(), usb=(), fullscreen=(self)",
+}
+
+
+class Permission(StrEnum):
+    """What a route asks of whoever calls it."""
+
+    PUBLIC = "public"
+    TICKET = "ticket"
+    """A Bearer ticket."""
+    VIEWER = "viewer"
+    """A Bearer ticket, or ``?link=`` for a player that knows nothing but an address."""
+    IT_READ = "it-read"
+    IT_ACT = "it-act"
+    METRICS = "metrics"
+
+
+def centre_of(request: Request) -> Centre:
+    centre: Centre = request.app.state.centre
+    return centre
+
+
+class Guard:
+    """The dependency that declares and enforces a route's permission."""
+
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
+
+    async def __call__(self, request: Request) -> None:
+        centre = centre_of(request)
+        match self.permission:
+            case Permission.PUBLIC:
+                pass
+            case Permission.TICKET:
+                request.state.ticket = centre.tickets.check(bearer(request))
+            case Permission.VIEWER:
+                request.state.holder = _holder(request, centre)
+            case Permission.METRICS:
+                _check_metrics(request, centre)
+            case Permission.IT_READ | Permission.IT_ACT:
+                who = await centre.sign_ins.who(request.cookies.get(cookie_name(centre), ""))
+                if who is None:
+                    raise AccessError("sign in first")
+                if self.permission is Permission.IT_ACT and who.role != "admin":
+                    raise AccessError("this account may look and not act", code="forbidden")
+                request.state.who = who
+
+
+def guarded(permission: Permission) -> Any:
+    """Return what a route puts into ``dependencies``."""
+    return Depends(Guard(permission))
+
+
+def ticket_of(request: Request) -> Ticket:
+    ticket: Ticket = request.state.ticket
+    return ticket
+
+
+def holder_of(request: Request) -> Holder:
+    holder: Holder = request.state.holder
+    return holder
+
+
+def who_of(request: Request) -> SignedInRecord:
+    who: SignedInRecord = request.state.who
+    return who
+
+
+def permission_of(route: BaseRoute) -> Permission | None:
+    """Return what a route declares, None when it declares nothing."""
+    if not isinstance(route, APIRoute):
+        return None
+    guards = [item.call for item in route.dependant.dependencies if isinstance(item.call, Guard)]
+    return guards[0].permission if len(guards) == 1 else None
+
+
+def check_routes(routes: list[BaseRoute]) -> None:
+    """Raise RuntimeError for a route without exactly one permission: nothing is open by forgetfulness."""
+    open_ones = [str(getattr(route, "path", route)) for route in routes if permission_of(route) is None]
+    if open_ones:
+        msg = f"routes without a permission: {', '.join(open_ones)}"
+        raise RuntimeError(msg)
+
+
+def bearer(request: Request) -> str:
+    """Return the Bearer token; raise AccessError ``token-invalid`` without one."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise AccessError("send the ticket as Authorization: Bearer; join again to get one", code="token-invalid")
+    return token.strip()
+
+
+def _holder(request: Request, centre: Centre) -> Holder:
+    room = str(request.path_params["room"])
+    link = request.query_params.get("link")
+    if link is not None and "authorization" not in request.headers:
+        lesson = centre.book.by_link(link)
+        # its hash, for this goes into TURN user names and so into other programs' logs
+        holder = Holder(lesson.room, lesson.id, f"link-{hashlib.sha256(link.encode()).hexdigest()[:24]}")
+    else:
+        ticket = centre.tickets.check(bearer(request))
+        holder = Holder(ticket.room, ticket.lesson, ticket.jti)
+    if holder.room != room:
+        raise AccessError("this ticket is for another room", code="forbidden")
+    return holder
+
+
+def _check_metrics(request: Request, centre: Centre) -> None:
+    path = centre.config.metrics.token_file
+    wanted = path.read_text(encoding="utf-8").strip() if path is not None else ""
+    if not wanted:
+        raise EstradeError("no token file is configured for metrics", code="not-found")
+    if not hmac.compare_digest(bearer(request).encode(), wanted.encode()):
+        raise AccessError("the token for metrics is wrong", code="token-invalid")
+
+
+def cookie_name(centre: Centre) -> str:
+    """``__Host-`` binds the cookie to this very host and to https; without https a browser would drop it."""
+    return "__Host-estrade" if centre.public_url.startswith("https:") else "estrade"
+
+
+def client_address(request: Request) -> str:
+    """Return the caller's address; behind a proxy the one it tells, when it is a trusted one (uvicorn's doing)."""
+    return request.client.host if request.client else ""
+
+
+# --- the wrapping -------------------------------------------------------------------------------------------------
+
+
+class Wrapping:
+    """ASGI middleware: headers on every answer, refusal of cross-site acts, bodies no larger than they may be."""
+
+    def __init__(self, app: ASGIApp, *, body_limits: Callable[[str], tuple[int, str]]) -> None:
+        self._app = app
+        self._body_limits = body_limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        is_whep = scope["path"].startswith("/whep/")
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                out = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    out.setdefault(name, value)
+                out.setdefault("Content-Security-Policy", STRICT_POLICY)
+                if is_whep:  # a player on any site may ask; what opens the door is the ticket, never a cookie
+                    out["Access-Control-Allow-Origin"] = "*"
+                    out["Access-Control-Expose-Headers"] = (
+                        "Location, ETag, Link, Retry-After, Accept-Post, Accept-Patch"
+                    )
+                    out["Cross-Origin-Resource-Policy"] = "cross-origin"
+                else:
+                    out.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+            await send(message)
+
+        if scope["method"] not in _SAFE and not is_whep and is_cross_site(headers):
+            refusal = problem(AccessError("this request came from another site", code="cross-site"))
+            await refusal(scope, receive, send_with_headers)
+            return
+        limit, code = self._body_limits(scope["path"])
+        too_large = EstradeError(f"the body is larger than {limit // 1024} KiB", code=code)
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > limit:
+            await problem(too_large, {"Connection": "close"})(scope, receive, send_with_headers)
+            return
+        await self._app(scope, _limited(receive, limit, too_large), send_with_headers)
+
+
+def _limited(receive: Receive, limit: int, too_large: EstradeError) -> Receive:
+    """Return ``receive`` that raises once a body without a declared length has grown too large."""
+    got = 0
+
+    async def limited() -> Message:
+        nonlocal got
+        message = await receive()
+        if message["type"] == "http.request":
+            got += len(message.get("body", b""))
+            if got > limit:
+                raise BodyTooLargeError(too_large)
+        return message
+
+    return limited
+
+
+def is_cross_site(headers: Headers) -> bool:
+    """Say whether a browser made this request for another site's page.
+
+    ``Sec-Fetch-Site`` tells it; a browser without it sends ``Origin``. A program that sends neither carries no
+    cookie it was not given.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != headers.get("host", "")

@@ -1,0 +1,102 @@
+"""Everything one running centre consists of, as the HTTP side sees it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from controller.config import ControllerConfig
+from controller.fleet import Fleet
+from controller.hub import Hub
+from controller.ice import IceServers
+from controller.ingest import Ingest
+from controller.keys import Keys
+from controller.lessons import LessonBook
+from controller.metrics import Metrics
+from controller.signalling import Caller, Signalling
+from controller.signin import SignIns
+from controller.store.store import Store
+from controller.throttle import FailureThrottle
+from controller.tickets import Tickets
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Centre:
+    """One centre's parts, wired. ``epoch`` names this run: an SSE cursor of another run is of no use."""
+
+    config: ControllerConfig
+    store: Store
+    caller: Caller
+    fleet: Fleet
+    hub: Hub
+    book: LessonBook
+    tickets: Tickets
+    signalling: Signalling
+    ingest: Ingest
+    sign_ins: SignIns
+    metrics: Metrics
+    codes: FailureThrottle
+    epoch: str
+    public_url: str
+    now: Callable[[], datetime] = field(default=utc_now)
+
+
+def build(
+    config: ControllerConfig,
+    store: Store,
+    caller: Caller,
+    keys: Keys,
+    *,
+    public_url: str,
+    mono: Callable[[], float] = time.monotonic,
+    now: Callable[[], datetime] = utc_now,
+) -> Centre:
+    """Wire a centre; nothing runs yet."""
+
+    def seconds() -> float:
+        return now().timestamp()
+
+    hub = Hub()
+    fleet = Fleet(mono, now, hub.room_changed)
+    book = LessonBook(store, keys, fleet, public_url=public_url, now=now, mono=mono, on_change=hub.room_changed)
+    ingest = Ingest(store, fleet, book, hub, instance=config.instance, now=now, mono=mono)
+    signalling = Signalling(caller, config.instance, fleet, book, keys, IceServers(config.ice, seconds))
+    return Centre(
+        config=config,
+        store=store,
+        caller=caller,
+        fleet=fleet,
+        hub=hub,
+        book=book,
+        tickets=Tickets(keys, seconds),
+        signalling=signalling,
+        ingest=ingest,
+        sign_ins=SignIns(store, mono=mono, now=now),
+        metrics=Metrics(fleet, hub, ingest, store),
+        codes=FailureThrottle(mono),
+        epoch=f"{int(seconds() * 1000):x}",
+        public_url=public_url,
+        now=now,
+    )
+
+
+async def load(centre: Centre) -> None:
+    """Take up registered rooms and what they last said."""
+    rooms = await centre.store.rooms.all()
+    for room in rooms:
+        centre.fleet.add(room.id, room.territory, room.name)
+    for last in await centre.store.rooms.all_last():
+        centre.fleet.restore(last.room, last.state, last.health, last.agent, last.heard_at)
+    await centre.book.load(rooms)
+
+
+async def reload_rooms(centre: Centre) -> None:
+    """Take up rooms that were added or renamed in the database meanwhile."""
+    for room in await centre.store.rooms.all():
+        await centre.ingest.add_room(room)

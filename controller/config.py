@@ -1,0 +1,191 @@
+"""The centre's configuration: one TOML file, all its mistakes at once.
+
+Paths are taken relative to the file's own folder. Nothing here is a secret: secrets are files of their own, named here.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+
+from protocol.errors import ConfigError
+from protocol.messages import Id
+
+_URL = re.compile(r"^https?://[^/?#\s]+$")
+
+
+class Section(BaseModel):
+    """Base of a part of the file: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TlsFiles(Section):
+    """Certificate and key, both PEM."""
+
+    cert_file: Path
+    key_file: Path
+
+
+class HttpConfig(Section):
+    """``[http]``: where browsers come in."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, max_length=255)
+    port: int = Field(default=8080, ge=0, le=65_535, description="0: any free one")
+    public_url: str = Field(
+        default="", max_length=200, description="as browsers see it, without a path; empty: made from host and port"
+    )
+    tls: TlsFiles | None = Field(default=None, description="only where no proxy stands in front")
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(), description="addresses whose X-Forwarded-For and X-Forwarded-Proto are believed"
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        if value and not _URL.match(value):
+            msg = f'"{value}" must be http(s)://host[:port] with nothing after it'
+            raise ValueError(msg)
+        return value
+
+    def url(self, port: int) -> str:
+        """Return the public address, made from host and the port really bound when none is configured."""
+        if self.public_url:
+            return self.public_url
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        return f"{'https' if self.tls else 'http'}://{f'[{host}]' if ':' in host and host[0] != '[' else host}:{port}"
+
+
+class BrokerConfig(Section):
+    """``[broker]``: the MQTT server, always over TLS."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, max_length=255)
+    port: int = Field(default=8883, ge=1, le=65_535)
+    ca_file: Path
+    rpc: TlsFiles = Field(description="certificate of user controller-{instance}-rpc")
+    events: TlsFiles = Field(description="certificate of user controller-{instance}-events")
+    keepalive_s: int = Field(default=20, ge=4, le=120)
+
+
+class TurnConfig(Section):
+    """``[turn]``: a coturn with ``use-auth-secret``; credentials are made for each ticket and run out."""
+
+    urls: tuple[Annotated[str, StringConstraints(pattern=r"^turns?:[^\s]+$")], ...] = Field(max_length=4)
+    secret_file: Path = Field(description="coturn's static-auth-secret, alone in a file")
+    ttl_s: int = Field(default=14_400, ge=300, le=86_400, description="a long lesson and a margin")
+
+    @field_validator("urls")
+    @classmethod
+    def _some(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("name at least one turn: or turns: address")
+        return value
+
+
+class IceConfig(Section):
+    """``[ice]``: empty is right inside one school network."""
+
+    stun: tuple[Annotated[str, StringConstraints(pattern=r"^stuns?:[^\s]+$")], ...] = Field(default=(), max_length=2)
+    turn: TurnConfig | None = None
+
+
+class MetricsConfig(Section):
+    """``[metrics]``: without a token file ``/metrics`` answers nobody."""
+
+    token_file: Path | None = None
+
+
+class ControllerConfig(Section):
+    """The whole file."""
+
+    instance: Id
+    state_dir: Path = Field(description="database and secret of this centre; 0700")
+    database_url: str = Field(
+        default="",
+        max_length=500,
+        description="SQLAlchemy URL, postgresql+asyncpg://… for PostgreSQL; empty: SQLite in state_dir",
+    )
+    pki_dir: Path | None = Field(default=None, description="only the command line needs it, and only to issue")
+    http: HttpConfig = HttpConfig()
+    broker: BrokerConfig
+    ice: IceConfig = IceConfig()
+    metrics: MetricsConfig = MetricsConfig()
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_url(cls, value: str) -> str:
+        if value and not value.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
+            msg = "must begin with sqlite+aiosqlite:// or postgresql+asyncpg://"
+            raise ValueError(msg)
+        return value
+
+    @property
+    def database(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.state_dir / 'estrade.db'}"
+
+
+def load(path: Path) -> ControllerConfig:
+    """Read the file; raise ConfigError with every mistake in ``problems``, each with its key."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = f"cannot read the configuration {path} ({error.strerror}); name it with --config"
+        raise ConfigError(msg) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path} is not TOML: {error}"
+        raise ConfigError(msg) from error
+    rooted = _rooted(raw, path.resolve().parent)
+    problems = unreadable_files(rooted)
+    config: ControllerConfig | None = None
+    try:
+        config = ControllerConfig.model_validate(rooted)
+    except ValidationError as error:
+        problems = [_sentence(item) for item in error.errors()] + problems
+    if problems or config is None:
+        msg = f"{path} has {len(problems)} mistake{'s' if len(problems) > 1 else ''}"
+        raise ConfigError(msg, tuple(problems))
+    return config
+
+
+def unreadable_files(raw: dict[str, Any], prefix: str = "") -> list[str]:
+    """Return one sentence for each ``…_file`` that is named and cannot be read."""
+    problems = []
+    for key, value in raw.items():
+        if isinstance(value, dict):
+            problems += unreadable_files(value, f"{prefix}{key}.")
+        elif key.endswith("_file") and isinstance(value, str):
+            try:
+                with Path(value).open("rb"):
+                    pass
+            except (OSError, ValueError) as error:
+                reason = error.strerror if isinstance(error, OSError) else str(error)
+                problems.append(f"{prefix}{key}: cannot read {value} ({reason})")
+    return problems
+
+
+def _rooted(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return ``raw`` with every relative path made absolute from ``folder``."""
+    rooted: dict[str, Any] = {}
+    for key, value in raw.items():
+        if isinstance(value, dict):
+            rooted[key] = _rooted(value, folder)
+        elif key.endswith(("_file", "_dir")) and isinstance(value, str) and value:
+            rooted[key] = str(folder / value)
+        else:
+            rooted[key] = value
+    return rooted
+
+
+def _sentence(error: Any) -> str:
+    key = ".".join(str(part) for part in error["loc"]) or "(whole file)"
+    if error["type"] == "missing":
+        return f"{key}: is missing"
+    if error["type"] == "extra_forbidden":
+        return f"{key}: is not a key of this file"
+    text = str(error["msg"]).removeprefix("Value error, ")
+    return f"{key}: {text[:1].lower()}{text[1:]}"

@@ -1,0 +1,1 @@
+"""What the centre remembers: SQLAlchemy lives here and nowhere else."""

@@ -1,0 +1,111 @@
+"""Rooms this centre answers for, and what each last said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from controller.store.database import Database
+from controller.store.models import Room, RoomLast
+from protocol.messages import Health, RoomState
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRecord:
+    """A registered room, with the revision of the config document it was last sent."""
+
+    id: str
+    territory: str
+    name: str
+    config_rev: int = 0
+    config_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LastReport:
+    """What a room last said, as stored each few seconds."""
+
+    room: str
+    heard_at: datetime
+    state: RoomState | None = None
+    health: Health | None = None
+    agent: str | None = None
+
+
+def _record(row: Room) -> RoomRecord:
+    return RoomRecord(row.id, row.territory, row.name, row.config_rev, row.config_sha256)
+
+
+class Rooms:
+    """The registry."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def all(self) -> list[RoomRecord]:
+        """Return every room by id."""
+        async with self._database.read() as db_session:
+            return [_record(row) for row in await db_session.scalars(select(Room).order_by(Room.id))]
+
+    async def get(self, room: str) -> RoomRecord | None:
+        async with self._database.read() as db_session:
+            row = await db_session.get(Room, room)
+            return _record(row) if row is not None else None
+
+    async def put(self, rooms: Iterable[RoomRecord], *, now: datetime) -> None:
+        """Make rooms known, or give known ones a new name and territory; their config is left alone."""
+        rows = [
+            {
+                "id": room.id,
+                "territory": room.territory,
+                "name": room.name,
+                "added_at": now,
+                "config_rev": 0,
+                "config_sha256": "",
+            }
+            for room in rooms
+        ]
+        await self._database.put_rows(Room, rows, changed=("territory", "name"))
+
+    async def set_configs(self, configs: Mapping[str, tuple[int, str]]) -> None:
+        """Remember which document, as revision and SHA-256, each room was sent."""
+        rows = [{"id": room, "config_rev": rev, "config_sha256": sha256} for room, (rev, sha256) in configs.items()]
+
+        async def work(db_session: AsyncSession) -> None:
+            await db_session.execute(update(Room), rows)
+
+        if rows:
+            await self._database.write(work)
+
+    async def put_last(self, reports: Sequence[LastReport]) -> None:
+        """Store what rooms last said, one row each."""
+
+        rows = [
+            {
+                "room": report.room,
+                "heard_at": report.heard_at,
+                "state": report.state.model_dump(mode="json") if report.state else None,
+                "health": report.health.model_dump(mode="json") if report.health else None,
+                "agent": report.agent,
+            }
+            for report in reports
+        ]
+        await self._database.put_rows(RoomLast, rows, changed=("heard_at", "state", "health", "agent"))
+
+    async def all_last(self) -> list[LastReport]:
+        """Return what each room last said."""
+        async with self._database.read() as db_session:
+            return [
+                LastReport(
+                    row.room,
+                    row.heard_at,
+                    RoomState.model_validate(row.state) if row.state is not None else None,
+                    Health.model_validate(row.health) if row.health is not None else None,
+                    row.agent,
+                )
+                for row in await db_session.scalars(select(RoomLast))
+            ]

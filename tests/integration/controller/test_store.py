@@ -1,0 +1,230 @@
+"""The store on both engines: SQLite and a real PostgreSQL on a private socket."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from controller.store.accounts import Account, AuditRecord
+from controller.store.database import open_database
+from controller.store.events import EventRecord
+from controller.store.lessons import LessonRecord, LinkRecord
+from controller.store.models import Base
+from controller.store.rooms import LastReport, RoomRecord
+from controller.store.store import Store, open_store
+from protocol.errors import ConfigError
+from protocol.lesson import LessonState
+from protocol.messages import Health, RoomState
+from tests.peers import need
+
+AT = datetime(2026, 11, 23, 13, 2, 3, 456_789, tzinfo=UTC)
+
+
+def _postgres_programs() -> Path:
+    """Return the folder of initdb and pg_ctl; Debian keeps them out of PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    return found[-1].parent if found else Path(need("initdb", "postgresql")).parent
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    """A PostgreSQL of this module's own: no TCP, a private socket; it refuses to run as root.
+
+    Its folder is not pytest's, which only the user of the tests may enter.
+    """
+    programs = _postgres_programs()
+    folder = Path(tempfile.mkdtemp(prefix="estrade-pg-"))
+    as_user: dict[str, int | str] = {}
+    name = getpass.getuser()
+    if os.geteuid() == 0:
+        name = "postgres"
+        account = pwd.getpwnam(name)
+        as_user = {"user": account.pw_uid, "group": account.pw_gid}
+        shutil.chown(folder, name, name)
+
+    def run(program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [programs / program, "-D", folder / "data", *arguments],
+            capture_output=True, text=True, cwd=folder, check=False, **as_user,  # type: ignore[call-overload]
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    run("initdb", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8")
+    options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
+    run("pg_ctl", "-w", "-t", "30", "-l", str(folder / "log"), "-o", options, "start")
+    try:
+        yield f"postgresql+asyncpg://{name}@/postgres?host={folder}"
+    finally:
+        run("pg_ctl", "-w", "-m", "immediate", "stop")
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """The address of an empty database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite+aiosqlite:///{tmp_path / 'store' / 'estrade.db'}"
+        return
+    address: str = request.getfixturevalue("postgres")
+    yield address
+    async with open_database(address) as database, database._engine.begin() as connection:
+        await connection.run_sync(Base.metadata.drop_all)
+        await connection.exec_driver_sql("DROP TABLE alembic_version")
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[Store]:
+    """A migrated store with one room."""
+    async with open_store(url) as opened:
+        await opened.rooms.put([RoomRecord("r-1", "075", "Salle B12")], now=AT)
+        yield opened
+
+
+def _event(event_id: str, kind: str = "lesson.started", seconds: int = 0) -> EventRecord:
+    return EventRecord(event_id, "r-1", kind, AT + timedelta(seconds=seconds), {"lesson": "l-1", "mot": "été"})
+
+
+async def test_migrations_make_exactly_the_tables_of_the_models(store: Store) -> None:
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, Base.metadata))
+
+    async with store.database._engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_opening_again_keeps_everything(url: str) -> None:
+    for _ in range(2):
+        async with open_store(url) as store:
+            await store.rooms.put([RoomRecord("r-1", "075", "Salle B12")], now=AT)
+    async with open_store(url) as store:
+        assert [room.id for room in await store.rooms.all()] == ["r-1"]
+
+
+async def test_several_that_start_together_migrate_one_after_the_other(url: str) -> None:
+    async def start() -> int:
+        async with open_store(url) as store:
+            return len(await store.rooms.all())
+
+    found = await asyncio.gather(*(asyncio.to_thread(asyncio.run, start()) for _ in range(4)))
+    assert found == [0, 0, 0, 0]
+
+
+async def test_an_event_is_stored_once_however_often_it_comes(store: Store) -> None:
+    assert [event.id for event in await store.events.add([_event("e-1"), _event("e-1")], now=AT)] == ["e-1"]
+    assert await store.events.add([_event("e-1", "changed")], now=AT) == []
+    [stored] = await store.events.of_room("r-1")
+    assert (stored.kind, stored.at, stored.fact) == ("lesson.started", AT, {"lesson": "l-1", "mot": "été"})
+
+
+async def test_events_go_on_from_where_a_page_was(store: Store) -> None:
+    await store.events.add([_event(f"e-{n}", seconds=-n) for n in range(5)], now=AT)
+    everything = await store.events.after(0)
+    assert [event.id for event in everything] == [f"e-{n}" for n in range(5)]
+    assert [event.id for event in await store.events.after(everything[2].seq)] == ["e-3", "e-4"]
+    assert await store.events.newest_seq() == everything[-1].seq
+    assert [event.id for event in await store.events.of_room("r-1", most=2)] == ["e-0", "e-1"]
+
+
+async def test_lessons_and_links_come_back_as_they_were(store: Store) -> None:
+    ended = LessonRecord("l-1", "r-1", AT, 2, "x-9", AT, AT + timedelta(hours=1))
+    present = LessonRecord("l-2", "r-1", AT + timedelta(hours=1))
+    await store.lessons.put(ended, present)
+    await store.lessons.put(present)
+    await store.lessons.add_links([LinkRecord("k-1", "r-1", AT)])
+    assert await store.lessons.since(AT) == [ended, present]
+    assert await store.lessons.since(AT + timedelta(hours=2)) == [present]
+    assert await store.lessons.links() == [LinkRecord("k-1", "r-1", AT)]
+    with pytest.raises(IntegrityError):
+        await store.lessons.put(LessonRecord("l-3", "no-such-room", AT))
+    assert await store.lessons.since(AT, "r-1") == [ended, present]
+
+
+async def test_what_a_room_was_sent_is_remembered(store: Store) -> None:
+    await store.rooms.put([RoomRecord("r-2", "075", "x")], now=AT)
+    await store.rooms.set_configs({"r-1": (3, "a" * 64), "r-2": (1, "b" * 64)})
+    await store.rooms.put([RoomRecord("r-1", "075", "Renamed")], now=AT)
+    assert await store.rooms.get("r-1") == RoomRecord("r-1", "075", "Renamed", 3, "a" * 64)
+    assert await store.rooms.get("r-2") == RoomRecord("r-2", "075", "x", 1, "b" * 64)
+    await store.rooms.set_configs({})
+
+
+async def test_last_reports_are_one_row_each(store: Store) -> None:
+    state = RoomState(sid="s", state=LessonState.IDLE, at=AT)
+    health = Health(sid="s", seq=1, uptime_s=1, cpu_percent=2, memory_mb=3, viewers=0)
+    await store.rooms.put_last([LastReport("r-1", AT, state, None, "0.1.0")])
+    await store.rooms.put_last([LastReport("r-1", AT + timedelta(seconds=9), None, health, "0.1.1")])
+    assert await store.rooms.all_last() == [LastReport("r-1", AT + timedelta(seconds=9), None, health, "0.1.1")]
+    await store.rooms.put_last([])
+
+
+async def test_a_new_password_signs_every_browser_out(store: Store) -> None:
+    await store.accounts.put(Account("admin", "admin", "hash-1"), now=AT)
+    await store.accounts.sign_in("admin", "f" * 64, now=AT)
+    found = await store.accounts.signed_in("f" * 64)
+    assert found is not None
+    assert (found.name, found.role, found.created_at) == ("admin", "admin", AT)
+    await store.accounts.put(Account("admin", "viewer", "hash-2"), now=AT)
+    assert await store.accounts.signed_in("f" * 64) is None
+    account = await store.accounts.get("admin")
+    assert account is not None
+    assert account.role == "viewer"
+
+
+async def test_tokens_that_ran_out_are_forgotten(store: Store) -> None:
+    await store.accounts.put(Account("admin", "admin", "hash"), now=AT)
+    await store.accounts.sign_in("admin", "old", now=AT - timedelta(hours=13))
+    await store.accounts.sign_in("admin", "idle", now=AT - timedelta(hours=9))
+    await store.accounts.sign_in("admin", "used", now=AT - timedelta(hours=9))
+    await store.accounts.seen("used", now=AT)
+    await store.accounts.forget_old(created_before=AT - timedelta(hours=12), seen_before=AT - timedelta(hours=8))
+    known = [token for token in ("old", "idle", "used") if await store.accounts.signed_in(token)]
+    assert known == ["used"]
+    await store.accounts.sign_out("used")
+    assert await store.accounts.signed_in("used") is None
+
+
+async def test_the_audit_keeps_its_order(store: Store) -> None:
+    for n in range(3):
+        await store.accounts.note(AuditRecord(AT, "admin", f"act-{n}", "r-1", "ok"))
+    assert [record.act for record in await store.accounts.audit(most=2)] == ["act-2", "act-1"]
+
+
+async def test_a_write_that_fails_does_not_stop_the_next_and_one_given_up_is_done(store: Store) -> None:
+    writes = [asyncio.create_task(store.rooms.put([RoomRecord(f"r-{n}", "075", "x")], now=AT)) for n in range(2, 30)]
+    bad = asyncio.create_task(store.lessons.add_links([LinkRecord("k-1", "nowhere", AT)]))
+    await asyncio.sleep(0)
+    writes[-1].cancel()
+    with pytest.raises(IntegrityError):
+        await bad
+    await asyncio.wait(writes)
+    await store.rooms.put([RoomRecord("r-99", "075", "x")], now=AT)
+    assert len(await store.rooms.all()) == 30
+
+
+async def test_a_database_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for address in (
+        f"sqlite+aiosqlite:///{tmp_path / 'file' / 'x.db'}",
+        f"postgresql+asyncpg://me:hunter2@/x?host={tmp_path}",
+    ):
+        with pytest.raises(ConfigError) as caught:
+            async with open_store(address):
+                pass
+        assert caught.value.code == "database-unusable"
+        assert "hunter2" not in caught.value.message
+        assert "\n" not in caught.value.message
