@@ -1,0 +1,172 @@
+// One room: its state in one line, its devices, the two acts from afar, what happened last.
+
+import { html } from 'htm/preact';
+import { useEffect } from 'preact/hooks';
+import { signal } from '@preact/signals';
+import { Age } from './list.js';
+import { Dialog, Icon } from './parts.js';
+import { address, follow, route } from './route.js';
+import { deviceWords, eventKind, eventWords, isRunning, KIND_SIGN, kindOf, topLine } from './room_words.js';
+import { actOn, busy, history, now, openRoom, outcome, rooms, say, session, t } from './store.js';
+
+/** @typedef {import('../lib/protocol').RoomView} RoomView */
+
+const isAsking = signal(false);
+/** @type {Record<string, string>} */
+const STATUS_KIND = { ok: 'ok', warning: 'warning', critical: 'bad', unknown: 'unknown' };
+
+export const RoomPage = () => {
+  const id = route.value.room;
+  useEffect(() => {
+    isAsking.value = false;
+    openRoom(id);
+  }, [id]);
+  const known = rooms.value && rooms.value.get(id);
+  const back = html`<a class="back" href=${address({ room: '' })} onClick=${follow({ room: '' })}><${Icon} name="back" /><span>${t('it.back')}</span></a>`;
+  if (rooms.value && !known) return html`<div class="room-page">${back}<h1>${t('it.room.none')}</h1><p>${t('it.room.none.do', { id })}</p></div>`;
+  if (!known) return html`<div class="room-page" aria-busy="true">${back}<div class="skeleton"></div><div class="skeleton"></div></div>`;
+  const room = known.view;
+  const kind = kindOf(room);
+  return html`<div class="room-page" data-room=${room.id} data-stale=${room.is_stale}>
+    ${back}
+    <div class="title-line">
+      <h1>${room.name}</h1>
+      <p class="soft">${room.territory} · ${room.id}</p>
+    </div>
+    <p class="top-line" id="top-line" data-kind=${kind}>
+      <span class="square large" data-kind=${kind} aria-hidden="true">${KIND_SIGN[kind]}</span><span>${topLine(say(), room, now.value)}</span>
+    </p>
+    ${room.is_stale && html`<p class="stale" id="stale">${t('it.stale', { at: say().dayAndTime(room.link_since) })}</p>`}
+    ${room.problem && !room.is_stale && html`<p class="problem">${say().error(room.problem.code)} <span class="code">${t('error.code-note', { code: room.problem.code })}</span></p>`}
+    <${Acts} room=${room} />
+    <div class="room-grid">
+      <section class="card" aria-labelledby="devices-title">
+        <h2 id="devices-title">${t('panel.devices')}</h2>
+        <${Devices} room=${room} />
+      </section>
+      <section class="card" aria-labelledby="numbers-title">
+        <h2 id="numbers-title">${t('it.numbers')}</h2>
+        <${Numbers} room=${room} />
+      </section>
+      <section class="card wide" aria-labelledby="history-title">
+        <h2 id="history-title">${t('it.history')}</h2>
+        <${History} />
+      </section>
+    </div>
+  </div>`;
+};
+
+const Acts = (/** @type {{room: RoomView}} */ { room }) => {
+  const isAdmin = !!session.value && session.value.role === 'admin';
+  const isReachable = room.link === 'online' || room.link === 'late';
+  const runs = isRunning(room);
+  const told = outcome.value && outcome.value.room === room.id ? outcome.value : null;
+  const close = () => (isAsking.value = false);
+  const why = !isAdmin ? 'it.act.viewer' : !isReachable ? 'it.act.away' : room.proposal && !runs ? 'it.act.waits' : '';
+  const isOff = !!why || !!busy.value;
+  return html`<div class="acts">
+    ${runs && isReachable
+      ? html`<button class="button danger" id="stop" disabled=${isOff} onClick=${() => (isAsking.value = true)}>
+          <${Icon} name="stop" /><span>${t(busy.value === 'stop' ? 'it.act.doing' : 'it.stop')}</span>
+        </button>`
+      : html`<button class="button" id="propose" disabled=${isOff} onClick=${() => actOn(room.id, 'propose')}>
+          <${Icon} name="play" /><span>${t(busy.value === 'propose' ? 'it.act.doing' : 'it.propose')}</span>
+        </button>`}
+    <p class="act-words" id="outcome" role="status">
+      ${told
+        ? told.error
+          ? html`<span class="failed">${say().error(told.error.code)}</span> <small>${t('error.code-note', { code: told.error.code })}</small>`
+          : html`<span class="done">✓ ${t('it.done.' + told.act, { at: say().time(told.at) })}</span>`
+        : why
+          ? t(why)
+          : runs
+            ? t('it.stop.hint')
+            : t('it.propose.hint')}
+    </p>
+    ${isAsking.value &&
+    html`<${Dialog} title=${t('it.stop.question', { room: room.name })} onClose=${close}>
+      <p>${room.viewers ? t('it.stop.there', { n: say().number(room.viewers) }) : t('it.stop.nobody')}</p>
+      <div class="row">
+        <button class="button" data-first onClick=${close}>${t('it.stop.no')}</button>
+        <button
+          class="button danger solid"
+          id="stop-yes"
+          onClick=${() => {
+            close();
+            actOn(room.id, 'stop');
+          }}
+        >
+          ${t('it.stop.yes')}
+        </button>
+      </div>
+    <//>`}
+  </div>`;
+};
+
+const Devices = (/** @type {{room: RoomView}} */ { room }) =>
+  room.devices.length === 0
+    ? html`<p class="soft">${t('it.devices.none')}</p>`
+    : html`<table>
+          <thead>
+            <tr>
+              <th scope="col">${t('it.col.device')}</th>
+              <th scope="col">${t('it.col.state')}</th>
+              <th scope="col">${t('it.col.since')}</th>
+            </tr>
+          </thead>
+          <tbody>
+            ${room.devices.map((device) => {
+              const kind = room.is_stale ? 'unknown' : STATUS_KIND[device.status];
+              return html`<tr key=${device.id} data-kind=${kind}>
+                <th scope="row">${t('role.' + device.role)}<span class="soft under">${device.name}</span></th>
+                <td>
+                  <span class="state"
+                    ><span class="square" data-kind=${kind} aria-hidden="true">${KIND_SIGN[kind]}</span
+                    ><span>${room.is_stale && !device.problem ? t('it.device.was.' + device.status) : deviceWords(say(), device)}${device.problem && html`<span class="soft under">${device.problem.code}</span>`}</span></span
+                  >
+                </td>
+                <td class="soft">${say().duration((now.value - Date.parse(device.since)) / 1000)}</td>
+              </tr>`;
+            })}
+          </tbody>
+        </table>`;
+
+const Numbers = (/** @type {{room: RoomView}} */ { room }) => {
+  const words = say();
+  const one = { maximumFractionDigits: 0 };
+  /** @type {[string, any][]} */
+  const rows = [
+    [t('it.number.report'), html`<${Age} id=${room.id} />`],
+    [t('it.number.link'), t('it.link.' + room.link) + ' · ' + words.duration((now.value - Date.parse(room.link_since)) / 1000)],
+    [t('it.number.sign'), room.sign ? t('it.sign.' + room.sign) : '–'],
+    [t('it.number.cpu'), room.cpu_percent === null ? '–' : t('quality.percent', { n: words.number(room.cpu_percent, one) })],
+    [t('it.number.memory'), room.memory_mb === null ? '–' : t('quality.mb', { mb: words.number(room.memory_mb, one) })],
+    [t('it.number.agent'), room.agent || '–'],
+  ];
+  return html`<dl class="numbers">${rows.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+};
+
+const History = () => {
+  const { events, error } = history.value;
+  if (!events)
+    return error
+      ? html`<p class="problem">${say().error(error.code)} <span class="code">${t('error.code-note', { code: error.code })}</span></p>`
+      : html`<div class="skeleton"></div>`;
+  if (!events.length) return html`<p class="soft">${t('it.history.none')}</p>`;
+  return html`<ol class="history">
+    ${events.map(
+      (event) => html`<li key=${event.id} data-kind=${eventKind(event)}>
+        <time datetime=${event.at}>${shortTime(event.at)}</time><span>${eventWords(say(), event)}</span>
+      </li>`,
+    )}
+  </ol>`;
+};
+
+/** @param {string} at */
+function shortTime(at) {
+  const date = new Date(at);
+  const isToday = date.toDateString() === new Date(now.value).toDateString();
+  /** @type {Intl.DateTimeFormatOptions} */
+  const day = isToday ? {} : { day: '2-digit', month: '2-digit' };
+  return new Intl.DateTimeFormat(say().lang, { ...day, hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(date);
+}

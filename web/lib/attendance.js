@@ -1,0 +1,365 @@
+// One pupil's presence in a lesson: ticket, waiting, connection, and coming back after a loss. No DOM.
+
+import { ApiError, json } from './api.js';
+import { Backoff } from './backoff.js';
+import { EventLine } from './sse.js';
+import { WhepConnection } from './whep.js';
+
+/** @typedef {import('./protocol').JoinAnswer} JoinAnswer */
+/** @typedef {import('./protocol').JoinRequest} JoinRequest */
+/** @typedef {import('./protocol').LessonView} LessonView */
+/** @typedef {import('./protocol').Notice} Notice */
+/** @typedef {import('./whep.js').Track} Track */
+
+/** Each 2 s the room learns what really arrives here. */
+const RECEPTION_MS = 2000;
+/** An offer that waits in a room that has just fallen is lost: ask again soon, then give slow lines their time. */
+const OFFER_TIMEOUTS_MS = [3000, 5000, 10000];
+/** A room whose agent was restarted says for some seconds that it has no lesson, and then resumes it. */
+const RESUME_MS = 12000;
+/** Refusals that another try cannot heal. */
+const HOPELESS = ['no-common-codec', 'offer-invalid', 'offer-too-large', 'browser-too-old', 'answer-invalid'];
+
+/**
+ * Events: `view` {LessonView}; `phase` {'waiting' | 'class' | 'ended', reason}; `tracks` {tracks: {sound?, board?, camera?}, connection};
+ * `line` {state: 'connecting' | 'connected' | 'lost', sinceMs, code}; `notice` {Notice}; `sample` {Sample};
+ * `refused` {ApiError}.
+ */
+export class Attendance extends EventTarget {
+  constructor() {
+    super();
+    /** @type {JoinAnswer | null} */
+    this.ticket = null;
+    /** @type {LessonView | null} */
+    this.view = null;
+    /** @type {Notice | null} */
+    this.notice = null;
+    /** What is shown now. @type {WhepConnection | null} */
+    this.current = null;
+    this.isIn = false;
+    this.name = '';
+    this.isInRoom = false;
+    /** Asked before each report: does the page play what arrives? @type {() => boolean} */
+    this.playsSound = () => false;
+    /** @private @type {JoinRequest} */
+    this.key = {};
+    /** The lesson's live events. @type {EventLine | null} */
+    this.events = null;
+    /** Made ahead, so that Start or *Entrer* finds it ready. @private @type {WhepConnection | null} */
+    this.spare = null;
+    /** Being connected beside the current one. @private @type {WhepConnection | null} */
+    this.next = null;
+    /** @private */
+    this.isConnecting = false;
+    /** @private */
+    this.backoff = new Backoff(300, 5000);
+    /** Wall clock of the loss. @private @type {number | null} */
+    this.lostAt = null;
+    /** @private @type {ReturnType<typeof setInterval> | undefined} */
+    this.reporter = undefined;
+    /** @private */
+    this.phase = '';
+    /** @private @type {ReturnType<typeof setTimeout> | undefined} */
+    this.grace = undefined;
+  }
+
+  /**
+   * Ask for a ticket and follow the lesson. Rejects with ApiError.
+   *
+   * @param {JoinRequest} key
+   * @returns {Promise<LessonView>}
+   */
+  async join(key) {
+    this.key = key;
+    this.warm();
+    /** @type {JoinAnswer} */
+    const ticket = await json('/api/v1/join', { json: key, timeoutMs: 10000 });
+    if (this.key !== key) throw new ApiError('closed', 'another code was given meanwhile');
+    this.ticket = ticket;
+    this.follow();
+    this.take(ticket.view);
+    return ticket.view;
+  }
+
+  /** Go in: to the class when it is open, else wait for it. @param {string} name @param {boolean} isInRoom */
+  enter(name, isInRoom) {
+    this.name = name;
+    this.isInRoom = isInRoom;
+    this.isIn = true;
+    this.reporter = this.reporter || setInterval(() => this.report(), RECEPTION_MS);
+    if (this.view) this.take(this.view);
+  }
+
+  /** The page is visible again or the network is back: whatever waits, tries now. */
+  wake() {
+    this.backoff.hurry();
+    if (this.events) this.events.hurry();
+  }
+
+  /** Leave for good. @param {{keepalive?: boolean}} [how] */
+  leave(how) {
+    this.isIn = false;
+    clearInterval(this.reporter);
+    this.reporter = undefined;
+    if (this.events) this.events.close();
+    this.events = null;
+    this.endGrace();
+    this.drop(how);
+  }
+
+  /** Send what arrives here to the room now, and tell the page. */
+  async report() {
+    const connection = this.current;
+    if (!connection || !connection.pc) return null;
+    const sample = await connection.sample().catch(() => null);
+    if (!sample || connection !== this.current) return null;
+    this.tell('sample', sample);
+    if (connection.channel)
+      connection.channel.send({
+        type: 'reception',
+        board_fps: round(sample.tracks.board.fps),
+        camera_fps: round(sample.tracks.camera.fps),
+        is_heard: sample.tracks.sound.packets > 0 && this.playsSound(),
+        loss_percent: round(sample.lossPercent),
+        rtt_ms: sample.rttMs === null ? null : round(sample.rttMs),
+      });
+    return sample;
+  }
+
+  // --- what the centre says ---------------------------------------------------------------------------------------
+
+  /** @private */
+  follow() {
+    const ticket = /** @type {JoinAnswer} */ (this.ticket);
+    if (this.events) this.events.close();
+    const events = (this.events = new EventLine(ticket.events, { token: ticket.token }));
+    events.addEventListener('lesson', (event) => this.take(/** @type {CustomEvent<LessonView>} */ (event).detail));
+    events.addEventListener('line-refused', () => this.rejoin());
+    events.open();
+  }
+
+  /** @private A new ticket for the same door, when the old one ran out. */
+  async rejoin() {
+    try {
+      await this.join(this.key);
+    } catch (error) {
+      if (error instanceof ApiError && (error.code === 'network' || error.code === 'timeout' || error.status >= 500)) return;
+      if (!this.current) this.refuse(error);
+    }
+  }
+
+  /** @private @param {LessonView} view */
+  take(view) {
+    const cameBack = this.grace !== undefined || (this.view && !this.view.room_online && view.room_online);
+    const isOther = this.view && this.view.lesson !== view.lesson;
+    this.view = view;
+    // The offer leaves before the page is drawn anew: a phone takes as long for that as the room for its answer.
+    const isOpening = this.isIn && view.phase === 'open' && !(this.phase === 'ended' && !isOther);
+    const isNew = isOpening && this.phase !== 'class';
+    if (isNew) {
+      this.phase = 'class';
+      this.keepConnected();
+    }
+    if (view.phase === 'ended' && this.events) this.events.close(); // the other side ends the line after this
+    this.tell('view', view);
+    if (isNew) this.tell('phase', { phase: 'class', reason: '' });
+    if (!this.isIn) return;
+    if (this.phase === 'ended' && !isOther) return;
+    if (view.phase !== 'waiting') this.endGrace();
+    if (view.phase === 'open') {
+      if (cameBack) this.backoff.hurry();
+      this.keepConnected();
+    } else if (view.phase === 'ended') {
+      this.end('lesson-ended');
+    } else if (this.phase === 'class') {
+      this.grace = this.grace || setTimeout(() => this.waitAtTheDoor(), RESUME_MS);
+    } else this.waitAtTheDoor();
+  }
+
+  /** @private */
+  waitAtTheDoor() {
+    this.endGrace();
+    this.drop();
+    this.warm();
+    this.enterPhase('waiting');
+  }
+
+  /** @private */
+  endGrace() {
+    clearTimeout(this.grace);
+    this.grace = undefined;
+  }
+
+  /** @private @param {string} phase @param {string} [reason] */
+  enterPhase(phase, reason) {
+    if (this.phase === phase) return;
+    this.phase = phase;
+    this.tell('phase', { phase, reason: reason || '' });
+  }
+
+  /** @private @param {string} reason */
+  end(reason) {
+    this.endGrace();
+    this.drop();
+    this.enterPhase('ended', reason);
+  }
+
+  // --- the connection ---------------------------------------------------------------------------------------------
+
+  /** Make a connection and its offer ahead, so that the first one does not pay for it. */
+  warm() {
+    if (this.spare) return;
+    const spare = (this.spare = new WhepConnection());
+    spare.prepare().catch(() => undefined); // told when it is used
+  }
+
+  /** @private @param {{keepalive?: boolean}} [how] */
+  drop(how) {
+    for (const connection of [this.current, this.next, this.spare]) if (connection) connection.close(how);
+    this.current = this.next = this.spare = null;
+    this.lostAt = null;
+    this.notice = null;
+    this.backoff.hurry();
+  }
+
+  /** @private */
+  wantsConnection() {
+    return this.isIn && this.phase === 'class' && !(this.current && this.current.state === 'receiving');
+  }
+
+  /** @private Connect, beside what there is, until media flow or nobody wants it any more. */
+  async keepConnected() {
+    if (this.isConnecting || !this.wantsConnection()) return;
+    this.isConnecting = true;
+    let tries = 0;
+    while (this.wantsConnection()) {
+      this.tell('line', { state: this.lostAt === null ? 'connecting' : 'lost', sinceMs: this.lostAt, code: '' });
+      const next = (this.next = this.spare || new WhepConnection());
+      this.spare = null;
+      try {
+        await this.connect(next, OFFER_TIMEOUTS_MS[Math.min(tries, OFFER_TIMEOUTS_MS.length - 1)]);
+      } catch (error) {
+        next.close();
+        if (this.next === next) this.next = null;
+        tries += 1;
+        if (!(await this.shallGoOn(error))) break;
+        continue;
+      }
+      tries = 0;
+      this.backoff.reset();
+    }
+    if (this.next) this.next.close();
+    this.next = null;
+    this.isConnecting = false;
+  }
+
+  /**
+   * @private
+   * @param {WhepConnection} next
+   * @param {number} timeoutMs
+   * @returns {Promise<void>} when media flow and `next` is what is shown
+   */
+  async connect(next, timeoutMs) {
+    const ticket = /** @type {JoinAnswer} */ (this.ticket);
+    /** @type {Partial<Record<Track, MediaStreamTrack>>} */
+    const tracks = {};
+    const isFirst = !this.current;
+    const show = () => this.tell('tracks', { tracks: Object.assign({}, tracks), connection: next });
+    next.addEventListener('track', (event) => {
+      const { name, track } = /** @type {CustomEvent<{name: Track, track: MediaStreamTrack}>} */ (event).detail;
+      tracks[name] = track;
+    });
+    next.addEventListener('channel-open', () => {
+      if (next.channel) next.channel.send({ type: 'hello', name: this.name, is_in_room: this.isInRoom });
+    });
+    next.addEventListener('notice', (event) => {
+      this.notice = /** @type {CustomEvent<Notice>} */ (event).detail;
+      this.tell('notice', this.notice);
+    });
+    next.addEventListener('ended', (event) => {
+      const { reason } = /** @type {CustomEvent<import('./protocol').Ended>} */ (event).detail;
+      if (reason === 'room-closing') next.lose(reason);
+      else this.end(reason);
+    });
+    const media = new Promise((resolve, reject) => {
+      next.addEventListener('media', resolve);
+      next.addEventListener('lost', (event) => {
+        const { reason } = /** @type {CustomEvent<{reason: string}>} */ (event).detail;
+        reject(new ApiError('no-media', reason));
+      });
+      next.addEventListener('closed', () => reject(new ApiError('closed', 'closed before media came')));
+    });
+    media.catch(() => undefined); // an earlier failure may be the one that is told
+    await next.connect({ url: ticket.whep, token: ticket.token, iceServers: ticket.ice_servers, timeoutMs });
+    if (isFirst) show(); // nothing is shown that it could disturb, and the first picture is not kept waiting
+    await media;
+    const old = this.current;
+    this.current = next;
+    this.next = null;
+    this.lostAt = null;
+    next.addEventListener('lost', () => this.onLost(next));
+    next.addEventListener('back', () => this.onBack(next));
+    if (!isFirst) show();
+    if (old) old.close();
+    this.tell('line', { state: 'connected', sinceMs: null, code: '' });
+  }
+
+  /** @private @param {WhepConnection} connection */
+  onLost(connection) {
+    if (connection !== this.current) return;
+    if (this.lostAt === null) this.lostAt = Date.now();
+    this.tell('line', { state: 'lost', sinceMs: this.lostAt, code: '' });
+    this.keepConnected();
+  }
+
+  /** @private The old connection mended itself before a new one stood. @param {WhepConnection} connection */
+  onBack(connection) {
+    if (connection !== this.current) return;
+    this.lostAt = null;
+    if (this.next) this.next.close();
+    this.backoff.hurry();
+    this.tell('line', { state: 'connected', sinceMs: null, code: '' });
+  }
+
+  /**
+   * @private
+   * @param {unknown} error why an attempt failed
+   * @returns {Promise<boolean>} true once it is time for another
+   */
+  async shallGoOn(error) {
+    if (!this.wantsConnection()) return false;
+    const code = error instanceof ApiError ? error.code : 'internal';
+    if (code === 'lesson-ended') {
+      this.end('lesson-ended');
+      return false;
+    }
+    if (HOPELESS.indexOf(code) >= 0) {
+      this.refuse(error);
+      return false;
+    }
+    if (code === 'token-invalid') await this.rejoin();
+    if (code === 'lesson-not-started' && this.view) this.take(Object.assign({}, this.view, { phase: 'waiting' }));
+    this.tell('line', { state: this.lostAt === null ? 'connecting' : 'lost', sinceMs: this.lostAt, code });
+    const retryAfterS = error instanceof ApiError ? error.retryAfterS : null;
+    await this.backoff.wait((retryAfterS || 0) * 1000);
+    return this.wantsConnection();
+  }
+
+  /** @private @param {unknown} error */
+  refuse(error) {
+    this.drop();
+    this.isIn = false;
+    this.phase = '';
+    this.tell('refused', error instanceof ApiError ? error : new ApiError('internal', String(error)));
+  }
+
+  /** @private @param {string} name @param {unknown} detail */
+  tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
+
+/** @param {number} value */
+function round(value) {
+  return Math.round(value * 10) / 10;
+}

@@ -1,0 +1,88 @@
+// How pupils get in: code, link, QR code; copy, show large, print. There before Start, and during the lesson.
+
+import { html } from 'htm/preact';
+import { signal } from '@preact/signals';
+import { Dialog, Icon } from './parts.js';
+import { t, view } from './store.js';
+
+const isLarge = signal(false);
+/** What copying came to: '', 'done' or 'failed'. */
+const copied = signal('');
+
+/** The QR code is made anew with each lesson: its address carries the lesson, so that no old one is shown. */
+const qrAddress = () => '/api/qr.svg?lesson=' + encodeURIComponent((view.value && view.value.access && view.value.access.lesson) || '');
+
+/** @param {string} link */
+async function copy(link) {
+  try {
+    await navigator.clipboard.writeText(link);
+    copied.value = 'done';
+  } catch (error) {
+    copied.value = 'failed';
+  }
+  setTimeout(() => (copied.value = ''), 4000);
+}
+
+/** A link without what everybody knows. @param {string} link */
+const shortLink = (link) => link.replace(/^https?:\/\//, '');
+
+/** @param {{isSmall?: boolean}} props */
+export const Access = ({ isSmall }) => {
+  const access = view.value && view.value.access;
+  if (!access)
+    return html`<section class="access card" aria-labelledby="access-title">
+      <h2 id="access-title">${t('panel.access.title')}</h2>
+      <p>${t('panel.access.none')}</p>
+    </section>`;
+  return html`<section class=${'access card' + (isSmall ? ' small' : '')} aria-labelledby="access-title">
+    <h2 id="access-title">${t('panel.access.title')}</h2>
+    <div class="access-main">
+      <img class="qr" src=${qrAddress()} alt=${t('panel.access.qr')} />
+      <div class="access-words">
+        <p class="label">${t('panel.access.code')}</p>
+        <p class="code" id="code">${access.code}</p>
+        <p class="label">${t('panel.access.link')}</p>
+        <p class="link" id="link">${shortLink(access.link)}</p>
+      </div>
+    </div>
+    <div class="row">
+      <button class="button" id="qr-large" onClick=${() => (isLarge.value = true)}><${Icon} name="qr" /><span>${t('panel.access.large')}</span></button>
+      <button class="button" id="copy" onClick=${() => copy(access.link)}>
+        <${Icon} name=${copied.value === 'done' ? 'ok' : 'copy'} /><span>${t(copied.value === 'done' ? 'panel.access.copied' : 'panel.access.copy')}</span>
+      </button>
+      <button class="button" id="print" onClick=${() => print()}><${Icon} name="print" /><span>${t('panel.access.print')}</span></button>
+    </div>
+    <p class="only-read" role="status">${copied.value && t('panel.access.' + (copied.value === 'done' ? 'copied' : 'not-copied'))}</p>
+    ${copied.value === 'failed' && html`<p class="hint">${t('panel.access.not-copied')}</p>`}
+  </section>`;
+};
+
+export const LargeQr = () => {
+  const access = view.value && view.value.access;
+  if (!isLarge.value || !access) return null;
+  const close = () => (isLarge.value = false);
+  return html`<${Dialog} title=${t('panel.access.large.title')} className="large-qr" onClose=${close}>
+    <img class="qr" src=${qrAddress()} alt=${t('panel.access.qr')} />
+    <p class="code">${access.code}</p>
+    <p class="link">${shortLink(access.link)}</p>
+    <button class="button primary" onClick=${close}>${t('close')}</button>
+  <//>`;
+};
+
+/** The sheet for the notebook: seen on paper only. */
+export const Sheet = () => {
+  const { value } = view;
+  if (!value || !value.access) return null;
+  return html`<section class="paper" aria-hidden="true">
+    <p class="paper-title">${t('panel.paper.title')}</p>
+    <p class="paper-room">${value.room_name}</p>
+    <img class="qr" src=${qrAddress()} alt="" />
+    <ol>
+      <li>${t('panel.paper.1')}</li>
+      <li>${t('panel.paper.2', { link: shortLink(value.access.link) })}</li>
+      <li>${t('panel.paper.3')}</li>
+    </ol>
+    <p class="paper-code">${t('panel.paper.code')} <strong>${value.access.code}</strong></p>
+    <p class="paper-foot">${t('panel.paper.foot')}</p>
+  </section>`;
+};

@@ -1,0 +1,166 @@
+// While a lesson is being prepared, runs or ends.
+
+import { html } from 'htm/preact';
+import { signal } from '@preact/signals';
+import { Access } from './access.js';
+import { Dialog, Icon, Preview, SoundMeter } from './parts.js';
+import { busy, setOnAir, setPaused, stop, t, tn, view } from './store.js';
+
+/** @typedef {import('../lib/protocol').PanelViewer} PanelViewer */
+
+const isAsking = signal(false);
+let askedAt = 0;
+/** A second touch sooner than this is the same touch of a tired finger, not a decision. */
+const DELIBERATE_MS = 500;
+
+export const Preparing = () => {
+  const { value } = view;
+  if (!value) return null;
+  const icons = { waiting: 'waiting', done: 'ok', failed: 'bad' };
+  return html`<div class="preparing" role="status">
+    <h2>${t('panel.preparing')}</h2>
+    <ol class="steps">
+      ${value.steps.map(
+        (step) => html`<li key=${step.id} data-state=${step.state}>
+          <${Icon} name=${step.id} />
+          <span>${t('panel.step.' + step.id + '.' + step.state)}</span>
+          <${Icon} name=${icons[step.state]} />
+        </li>`,
+      )}
+    </ol>
+    <button class="button" id="stop" onClick=${ask}>${t('panel.preparing.cancel')}</button>
+  </div>`;
+};
+
+export const Ending = () => html`<div class="preparing" role="status"><h2>${t('panel.ending')}</h2></div>`;
+
+function ask() {
+  askedAt = performance.now();
+  isAsking.value = true;
+}
+
+/** The second, deliberate touch. */
+export const StopQuestion = () => {
+  const { value } = view;
+  if (!isAsking.value || !value || !['preparing', 'live', 'degraded'].includes(value.state)) {
+    if (isAsking.peek()) queueMicrotask(() => (isAsking.value = false));
+    return null;
+  }
+  const close = () => (isAsking.value = false);
+  const there = value.viewers.filter((viewer) => viewer.is_connected).length;
+  const confirm = async () => {
+    if (performance.now() - askedAt < DELIBERATE_MS) return;
+    if (await stop()) close();
+  };
+  return html`<${Dialog} title=${t('panel.stop.question')} className="stop-question" onClose=${close}>
+    <p>${there ? tn('panel.stop.there', there) : t('panel.stop.nobody')}</p>
+    <div class="row">
+      <button class="button" id="stop-no" data-first onClick=${close}>${t('panel.stop.no')}</button>
+      <button class="button end" id="stop-yes" onClick=${confirm} aria-disabled=${busy.value === 'stop'}>
+        <${Icon} name="stop" /><span>${t(busy.value === 'stop' ? 'panel.stop.doing' : 'panel.stop.yes')}</span>
+      </button>
+    </div>
+  <//>`;
+};
+
+export const Live = () => {
+  const { value } = view;
+  if (!value) return null;
+  const { camera, board, sound } = value.on_air;
+  const words = (/** @type {'camera' | 'board'} */ track) =>
+    value.paused
+      ? t('panel.preview.paused')
+      : !value.on_air[track]
+        ? t('panel.preview.off.' + track)
+        : value.missing.includes(track)
+          ? t('panel.preview.missing.' + track)
+          : t('panel.preview.none');
+  return html`<div class="live">
+    <section class="sent" aria-labelledby="sent-title">
+      <h2 class="only-read" id="sent-title">${t('panel.sent')}</h2>
+      <div class="previews">
+        <${Preview} track="board" words=${words('board')} label=${t('role.board')} />
+        <div class="side">
+          <${Preview} track="camera" words=${words('camera')} label=${t('role.camera')} />
+          <${SoundMeter} key=${`${sound}${value.paused}`} stop=${value.paused ? 'paused' : sound ? '' : 'muted'} />
+        </div>
+      </div>
+      <${Facts} />
+    </section>
+    <div class="aside">
+      <${Pupils} />
+      <${Access} isSmall />
+    </div>
+    <div class="acts" role="group" aria-label=${t('panel.acts')}>
+      <${Toggle} id="pause" icon="pause" onIcon="play" isOff=${value.paused} words=${['panel.pause', 'panel.resume']} act=${() => setPaused(!value.paused)} />
+      <${Toggle} id="mute" icon="microphone-off" onIcon="microphone" isOff=${!sound} words=${['panel.mute', 'panel.unmute']} act=${() => setOnAir('sound', !sound)} />
+      <${Toggle} id="camera-off" icon="camera-off" onIcon="camera" isOff=${!camera} words=${['panel.camera.off', 'panel.camera.on']} act=${() => setOnAir('camera', !camera)} />
+      <${Toggle} id="board-off" icon="board-off" onIcon="board" isOff=${!board} words=${['panel.board.off', 'panel.board.on']} act=${() => setOnAir('board', !board)} />
+      <button class="button end" id="stop" onClick=${ask}><${Icon} name="stop" /><span>${t('panel.stop')}</span></button>
+    </div>
+  </div>`;
+};
+
+/** A fact that the teacher turns: its words are the act, its colour and shape the fact. */
+const Toggle = (
+  /** @type {{id: string, icon: string, onIcon: string, isOff: boolean, words: [string, string], act: () => void}} */
+  { id, icon, onIcon, isOff, words, act },
+) =>
+  html`<button class="button toggle" id=${id} data-off=${isOff} aria-disabled=${busy.value === id} onClick=${act}>
+    <${Icon} name=${isOff ? onIcon : icon} /><span>${t(words[isOff ? 1 : 0])}</span>
+  </button>`;
+
+/** What is not as usual, each in one sentence: pause and mute are two facts. */
+const Facts = () => {
+  const { value } = view;
+  if (!value) return null;
+  /** @type {[string, string][]} */
+  const facts = [];
+  if (value.paused) facts.push(['pause', t('panel.fact.paused')]);
+  if (!value.on_air.sound) facts.push(['microphone-off', t('panel.fact.muted')]);
+  if (!value.on_air.camera) facts.push(['camera-off', t('panel.fact.camera')]);
+  if (!value.on_air.board) facts.push(['board-off', t('panel.fact.board')]);
+  const order = /** @type {const} */ (['camera', 'microphone', 'board']);
+  const missing = order.filter((role) => value.missing.includes(role));
+  if (missing.length) facts.push(['warning', t('panel.missing.' + missing.join('+'))]);
+  return html`<div role="status">
+    <ul class="facts">
+      ${facts.map(([icon, text]) => html`<li key=${icon}><${Icon} name=${icon} /><span>${text}</span></li>`)}
+    </ul>
+  </div>`;
+};
+
+/** @param {PanelViewer} viewer */
+function howIs(viewer) {
+  if (!viewer.is_connected) return 'connecting';
+  if (viewer.is_heard && viewer.is_receiving) return 'fine';
+  if (viewer.is_heard) return 'sound-only';
+  return viewer.is_receiving ? 'deaf' : 'nothing';
+}
+
+const PUPIL_ICON = { connecting: 'waiting', fine: 'ok', 'sound-only': 'warning', deaf: 'warning', nothing: 'bad' };
+
+const Pupils = () => {
+  const { value } = view;
+  if (!value) return null;
+  const there = value.viewers.filter((viewer) => viewer.is_connected);
+  const hearing = there.filter((viewer) => viewer.is_heard).length;
+  return html`<section class="pupils card" aria-labelledby="pupils-title">
+    <h2 id="pupils-title">
+      <${Icon} name="people" /><span>${there.length ? tn('panel.pupils', there.length) : t('panel.pupils.none')}</span>
+    </h2>
+    ${there.length
+      ? html`<p class="hearing">${t('panel.pupils.hear', { n: hearing, all: there.length })}</p>`
+      : html`<p class="hint">${t('panel.pupils.none.do')}</p>`}
+    <ul class="names" tabindex=${value.viewers.length > 4 ? 0 : null} aria-label=${t('panel.pupils.list')}>
+      ${value.viewers.map((viewer) => {
+        const how = howIs(viewer);
+        return html`<li key=${viewer.viewer} data-how=${how}>
+          <${Icon} name=${PUPIL_ICON[how]} />
+          <span class="name">${viewer.name || t('panel.pupils.unnamed')}</span>
+          ${how !== 'fine' && html`<span class="how">${t('panel.pupils.' + how)}</span>`}
+        </li>`;
+      })}
+    </ul>
+  </section>`;
+};

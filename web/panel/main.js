@@ -1,0 +1,176 @@
+// The room's panel: frame, top line, banners, and the view for the lesson's state.
+
+import { html, render } from 'htm/preact';
+import { effect, signal } from '@preact/signals';
+import { clock } from '../lib/i18n.js';
+import { LargeQr, Sheet } from './access.js';
+import { deviceProblem, Idle } from './idle.js';
+import { Ending, Live, Preparing, StopQuestion } from './live.js';
+import { Dialog, Icon } from './parts.js';
+import { answerProposal, begin, busy, elapsedS, isRunning, lostAt, now, proposalS, refusal, say, switchLanguage, t, tn, view } from './store.js';
+
+const THEME = 'estrade.theme';
+/** @type {import('@preact/signals').Signal<string>} */
+const theme = signal(remembered());
+const isHelping = signal(false);
+const openedAt = Date.now();
+/** A page that has nothing to show after this says why. */
+const SLOW_MS = 3000;
+
+function remembered() {
+  try {
+    return localStorage.getItem(THEME) || 'auto';
+  } catch (error) {
+    return 'auto';
+  }
+}
+
+const THEMES = ['auto', 'light', 'dark'];
+const THEME_ICON = /** @type {Record<string, string>} */ ({ auto: 'contrast', light: 'sun', dark: 'moon' });
+
+function nextTheme() {
+  theme.value = THEMES[(THEMES.indexOf(theme.value) + 1) % THEMES.length];
+  try {
+    localStorage.setItem(THEME, theme.value);
+  } catch (error) {
+    // the choice lasts as long as the page
+  }
+}
+
+effect(() => {
+  if (theme.value === 'auto') delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme.value;
+});
+
+/** Who is told, and what: the facts of the on-air sign in words. */
+function signWords() {
+  const { value } = view;
+  if (!value || value.sign === 'off') return '';
+  const there = value.viewers.filter((viewer) => viewer.is_connected).length;
+  return value.sign === 'open' || !there ? t('panel.sign.open') : tn('panel.sign.live', there);
+}
+
+const Top = () => {
+  const { value } = view;
+  if (!value) return null;
+  const sign = signWords();
+  return html`<header class="top">
+    <div class="place">
+      <h1>${value.room_name}</h1>
+      <p>${say().dayAndTime(now.value)}</p>
+    </div>
+    ${isRunning.value &&
+    html`<p class="sign" id="sign" data-sign=${value.sign}>
+      <${Icon} name="live" /><span>${sign || t('panel.sign.off')}</span>
+      ${elapsedS.value !== null && html`<span class="elapsed" id="elapsed" aria-label=${t('panel.elapsed')} role="timer">${clock(elapsedS.value)}</span>`}
+    </p>`}
+    <div class="tools">
+      <button class="button quiet" id="theme" aria-label=${t('panel.theme.' + theme.value)} title=${t('panel.theme.' + theme.value)} onClick=${nextTheme}>
+        <${Icon} name=${THEME_ICON[theme.value]} />
+      </button>
+      <button class="button quiet" id="lang" lang=${say().lang === 'fr' ? 'en' : 'fr'} onClick=${switchLanguage}>${t('panel.other-language')}</button>
+      <button class="button" id="help" onClick=${() => (isHelping.value = true)}><${Icon} name="help" /><span>${t('panel.help')}</span></button>
+    </div>
+  </header>`;
+};
+
+/** What is wrong around the lesson, one sentence each; the lesson itself goes on. */
+const Banners = () => {
+  const { value } = view;
+  const time = lostAt.value === null ? '' : say().duration((now.value - lostAt.value) / 1000);
+  return html`<section class="banners" aria-label=${t('panel.banners')}>
+    ${lostAt.value !== null &&
+    now.value - lostAt.value > 1500 &&
+    html`<p class="banner bad" id="line-banner"><${Icon} name="warning" /><span>${t('panel.line.lost', { time })}</span></p>`}
+    ${value &&
+    value.centre !== 'connected' &&
+    html`<p class="banner" id="centre-banner">
+      <${Icon} name="network" />
+      <span>
+        ${t('panel.centre.' + value.centre + (isRunning.value ? '.running' : '.idle'), {
+          since: value.centre_since ? say().time(value.centre_since) : '–',
+        })}
+      </span>
+    </p>`}
+    ${refusal.value &&
+    html`<p class="banner bad" id="refusal" role="alert">
+      <${Icon} name="warning" />
+      <span>${say().error(refusal.value.code)} <small>${t('error.code-note', { code: refusal.value.code })}</small></span>
+      <button class="button quiet" aria-label=${t('close')} onClick=${() => (refusal.value = null)}><${Icon} name="bad" /></button>
+    </p>`}
+    <p class="only-read" role="status">${lostAt.value !== null ? t('panel.line.lost.announce') : ''}</p>
+  </section>`;
+};
+
+const Proposal = () => {
+  const proposal = view.value && view.value.proposal;
+  if (!proposal || isRunning.value) return null;
+  const refuse = () => answerProposal(proposal.id, false);
+  return html`<${Dialog} title=${t('panel.proposal.title')} className="proposal" onClose=${refuse}>
+    <p>${t('panel.proposal', { actor: proposal.actor })}</p>
+    <p class="countdown" id="countdown" role="timer" aria-label=${t('panel.proposal.left')}>${clock(Math.ceil(proposalS.value))}</p>
+    <p class="hint">${t('panel.proposal.hint')}</p>
+    <div class="row">
+      <button class="button" id="proposal-no" data-first onClick=${refuse} aria-disabled=${busy.value === 'proposal'}>${t('panel.proposal.no')}</button>
+      <button class="button primary" id="proposal-yes" onClick=${() => answerProposal(proposal.id, true)} aria-disabled=${busy.value === 'proposal'}>
+        <${Icon} name="play" /><span>${t('panel.start')}</span>
+      </button>
+    </div>
+  <//>`;
+};
+
+const Help = () => {
+  const { value } = view;
+  if (!isHelping.value || !value) return null;
+  const close = () => (isHelping.value = false);
+  const ill = value.devices.filter((device) => device.problem);
+  return html`<${Dialog} title=${t('panel.help.title')} className="help" onClose=${close}>
+    <p>${t('panel.help.call')}</p>
+    <p class="help-room"><span>${t('panel.help.room')}</span><strong>${value.room_name}</strong><small>${value.room}</small></p>
+    <h3>${t('panel.help.problems')}</h3>
+    ${value.problem || ill.length
+      ? html`<ul>
+          ${value.problem && html`<li>${say().error(value.problem.code)} <small>${t('error.code-note', { code: value.problem.code })}</small></li>`}
+          ${ill.map(
+            (device) => html`<li>
+              ${t('role.' + device.role)} : ${deviceProblem(device)} <small>${t('error.code-note', { code: (device.problem || { code: '' }).code })}</small>
+            </li>`,
+          )}
+        </ul>`
+      : html`<p>${t('panel.help.none')}</p>`}
+    <p class="hint">${t(value.centre === 'connected' ? 'panel.help.seen' : 'panel.help.unseen')}</p>
+    <button class="button primary" onClick=${close}>${t('close')}</button>
+  <//>`;
+};
+
+const Loading = () =>
+  html`<main class="loading" aria-busy="true">
+    <div class="skeleton wide"></div>
+    <div class="skeleton"></div>
+    ${now.value - openedAt > SLOW_MS && html`<p role="status">${t('panel.loading.slow')}</p>`}
+  </main>`;
+
+/** @type {Record<string, any>} */
+const VIEWS = { idle: Idle, failed: Idle, preparing: Preparing, live: Live, degraded: Live, ending: Ending };
+
+const App = () => {
+  const { value } = view;
+  if (!value) return html`<div class="page"><${Banners} /><${Loading} /></div>`;
+  document.title = t('panel.page.' + (isRunning.value ? 'live' : 'idle'), { room: value.room_name });
+  return html`<div class="page" id="panel" data-state=${value.state} data-sign=${value.sign} data-stale=${lostAt.value !== null}>
+      <${Top} />
+      <${Banners} />
+      <main id="main"><${VIEWS[value.state]} /></main>
+      <${StopQuestion} />
+      <${Proposal} />
+      <${LargeQr} />
+      <${Help} />
+    </div>
+    <${Sheet} />`;
+};
+
+begin().then(() => {
+  const root = /** @type {HTMLElement} */ (document.getElementById('app'));
+  root.textContent = '';
+  render(html`<${App} />`, root);
+});

@@ -1,0 +1,108 @@
+// What the panel knows and what it can do: the newest view, the line to the room's own program, and the acts.
+
+import { computed, signal } from '@preact/signals';
+import { ApiError, json } from '../lib/api.js';
+import { Words } from '../lib/i18n.js';
+import { EventLine } from '../lib/sse.js';
+
+/** @typedef {import('../lib/protocol').PanelView} PanelView */
+/** @typedef {import('../lib/protocol').PanelLevel} PanelLevel */
+/** @typedef {import('../lib/protocol').DeviceReport} DeviceReport */
+
+/** @type {import('@preact/signals').Signal<PanelView | null>} */
+export const view = signal(null);
+/** @type {import('@preact/signals').Signal<PanelLevel | null>} */
+export const level = signal(null);
+/** Since when the room's program has not answered; wall clock. @type {import('@preact/signals').Signal<number | null>} */
+export const lostAt = signal(null);
+/** The last act that was refused. @type {import('@preact/signals').Signal<ApiError | null>} */
+export const refusal = signal(null);
+/** The act that is under way. */
+export const busy = signal('');
+/** Wall clock, each second. */
+export const now = signal(Date.now());
+/** Grows with each change of language, so that what was read through `t` is read again. */
+const language = signal(0);
+
+const words = new Words();
+words.addEventListener('change', () => {
+  language.value += 1;
+  document.documentElement.lang = words.lang;
+});
+
+/** @param {string} key @param {import('../lib/i18n.js').Params} [params] */
+export const t = (key, params) => (language.value, words.t(key, params));
+/** @param {string} key @param {number} n @param {import('../lib/i18n.js').Params} [params] */
+export const tn = (key, n, params) => (language.value, words.tn(key, n, params));
+/** The words themselves, for dates and durations; subscribes as `t` does. */
+export const say = () => (language.value, words);
+export const switchLanguage = () => words.choose(words.lang === 'fr' ? 'en' : 'fr').catch(() => undefined);
+
+/** performance.now() when the newest view came: its times count on from there. */
+let viewAt = 0;
+
+/** @param {PanelView} next */
+function take(next) {
+  viewAt = performance.now();
+  view.value = next;
+  lostAt.value = null;
+  if (next.state === 'idle') level.value = null;
+}
+
+/** Seconds of the running lesson, counted on between views. */
+export const elapsedS = computed(() => {
+  now.value;
+  const { value } = view;
+  return value && value.elapsed_s !== null ? value.elapsed_s + (performance.now() - viewAt) / 1000 : null;
+});
+
+/** Seconds that a proposal still stands. */
+export const proposalS = computed(() => {
+  now.value;
+  const proposal = view.value && view.value.proposal;
+  return proposal ? Math.max(0, proposal.remaining_s - (performance.now() - viewAt) / 1000) : 0;
+});
+
+export const isRunning = computed(() => !!view.value && ['preparing', 'live', 'degraded'].includes(view.value.state));
+
+/** Do something, and show what it led to at once; the live events tell the same a moment later. */
+const act = async (/** @type {string} */ name, /** @type {string} */ path, /** @type {unknown} */ body) => {
+  if (busy.value) return false;
+  busy.value = name;
+  refusal.value = null;
+  try {
+    take(await json(path, { method: 'POST', json: body, timeoutMs: 8000 }));
+    return true;
+  } catch (error) {
+    refusal.value = error instanceof ApiError ? error : new ApiError('internal', String(error));
+    return false;
+  } finally {
+    busy.value = '';
+  }
+};
+
+export const start = () => act('start', '/api/lesson/start', {});
+export const stop = () => act('stop', '/api/lesson/stop', {});
+/** @param {boolean} paused */
+export const setPaused = (paused) => act('pause', '/api/lesson/pause', { paused });
+/** @param {'camera' | 'board' | 'sound'} track @param {boolean} isOn */
+export const setOnAir = (track, isOn) => act(track, '/api/lesson/on-air', { [track]: isOn });
+/** @param {string} id @param {boolean} accept */
+export const answerProposal = (id, accept) => act('proposal', '/api/proposal', { id, accept });
+
+/** Load the words and follow the room, for as long as the page lives. */
+export function begin() {
+  const line = new EventLine('/api/events');
+  line.addEventListener('panel', (event) => take(/** @type {CustomEvent<PanelView>} */ (event).detail));
+  line.addEventListener('level', (event) => (level.value = /** @type {CustomEvent<PanelLevel>} */ (event).detail));
+  line.addEventListener('line-lost', (event) => {
+    lostAt.value = /** @type {CustomEvent<{sinceMs: number}>} */ (event).detail.sinceMs;
+    level.value = null;
+  });
+  line.addEventListener('line-refused', () => setTimeout(() => location.reload(), 5000)); // the room was restarted
+  line.open();
+  setInterval(() => (now.value = Date.now()), 1000);
+  document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && line.hurry());
+  const loadWords = () => words.load().catch(() => setTimeout(loadWords, 1000));
+  return loadWords();
+}

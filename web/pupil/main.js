@@ -1,0 +1,396 @@
+// The pupil's page: code or link → name → waiting → class → ended. Wires the attendance to what is seen.
+
+import { ApiError } from '../lib/api.js';
+import { Attendance } from '../lib/attendance.js';
+import { Backoff } from '../lib/backoff.js';
+import { bare, isWhole, pretty } from '../lib/code.js';
+import { playChime } from './chime.js';
+import { announce, closeSheet, el, putWords, say, sheet, showError, words } from './page.js';
+import { fillQuality, showFinding, showLevel, whySilent } from './quality.js';
+import { fullScreen, Stage } from './stage.js';
+
+/** @typedef {import('../lib/meter.js').Sample} Sample */
+/** @typedef {import('../lib/protocol').LessonView} LessonView */
+
+const SECTIONS = ['join', 'waiting', 'class', 'ended', 'refused'];
+/** A connection that takes longer than this gets a sentence. */
+const SLOW_MS = 4000;
+/** Long enough to hear a word between two looks. */
+const HEARING_MS = 1500;
+
+const root = document.documentElement;
+const link = (/^\/j\/([^/?#]+)/.exec(location.pathname) || [])[1] || null;
+const attendance = new Attendance();
+const stage = new Stage();
+
+/** @type {Promise<LessonView> | null} */
+let joining = null;
+let joiningKey = '';
+let isEntering = false;
+let line = { state: 'none', sinceMs: /** @type {number | null} */ (null), at: 0 };
+let endedReason = '';
+/** @type {ApiError | null} */
+let refusal = null;
+/** @type {ApiError | null} */
+let joinError = null;
+/** @type {Sample | null} */
+let lastSample = null;
+let bytesBefore = 0;
+
+/** @param {string} phase */
+function showPhase(phase) {
+  const was = root.dataset.phase;
+  root.dataset.phase = phase;
+  for (const id of SECTIONS) el(id).hidden = id !== phase;
+  closeSheet();
+  refresh();
+  if (was === phase || was === 'loading') return;
+  window.scrollTo(0, 0);
+  const title = document.querySelector('#' + phase + ' h1');
+  if (title instanceof HTMLElement) title.focus({ preventScroll: true });
+}
+
+/** Put every word again: the phase or the language has changed. */
+function refresh() {
+  setEntering(isEntering);
+  if (!words.isLoaded) return; // the French that the page came with stands
+  putWords();
+  const phase = root.dataset.phase || 'join';
+  const room = attendance.view ? attendance.view.room_name : '';
+  const title = { join: 'join.page', waiting: 'waiting.page', class: 'class.page', ended: 'ended.page' }[phase] || 'join.page';
+  document.title = words.t(room || title === 'join.page' || title === 'ended.page' ? title : 'join.page', { room });
+  say(el('room-name'), phase === 'join' || phase === 'refused' ? '' : room);
+  el('join-room').hidden = !room || !link;
+  say(el('join-room'), room);
+  const canWait = link !== null;
+  if (endedReason) {
+    say(el('ended-title'), words.t('ended.' + endedReason));
+    const isOver = endedReason === 'lesson-ended';
+    say(el('ended-lead'), words.t('ended.' + endedReason + (isOver && canWait ? '.again' : '.lead')));
+  }
+  say(el('again'), words.t(canWait ? 'ended.again.link' : 'ended.again.code'));
+  say(el('retry'), words.t(refusal && refusal.code === 'link-wrong' ? 'refused.code' : 'refused.retry'));
+  if (refusal) showError(el('refused-words'), refusal);
+  showJoinError(joinError);
+  tick();
+}
+
+// --- join ----------------------------------------------------------------------------------------------------------
+
+/** Ask for the ticket once for each key, as soon as it is known: *Entrer* then finds it. @param {string} key */
+function join(key) {
+  if (joining && joiningKey === key) return joining;
+  joiningKey = key;
+  joining = attendance.join(link ? { link: key } : { code: key });
+  joining.then(
+    () => refresh(),
+    () => {
+      if (joiningKey === key) joining = null;
+    },
+  );
+  return joining;
+}
+
+/** @param {ApiError | null} error */
+function showJoinError(error) {
+  joinError = error;
+  const problem = el('join-problem');
+  problem.hidden = !error;
+  if (error && error.code === 'code-short') problem.textContent = words.t('join.code.short');
+  else if (error) showError(problem, error);
+  const code = el('code');
+  if (error && (error.code === 'code-wrong' || error.code === 'code-short')) code.setAttribute('aria-invalid', 'true');
+  else code.removeAttribute('aria-invalid');
+}
+
+/** @param {boolean} is */
+function setEntering(is) {
+  isEntering = is;
+  el('enter').setAttribute('aria-disabled', String(is));
+  if (words.isLoaded) say(/** @type {Element} */ (el('enter').firstElementChild), words.t(is ? 'join.entering' : 'join.enter'));
+}
+
+/** @param {unknown} error */
+function asApiError(error) {
+  return error instanceof ApiError ? error : new ApiError('internal', String(error));
+}
+
+async function enter() {
+  if (isEntering) return;
+  const code = /** @type {HTMLInputElement} */ (el('code'));
+  if (!link && !isWhole(code.value)) {
+    showJoinError(new ApiError('code-short', 'the code is not whole'));
+    code.focus();
+    return;
+  }
+  showJoinError(null);
+  setEntering(true);
+  const inRoom = /** @type {HTMLInputElement} */ (document.querySelector('input[name=inroom][value=yes]')).checked;
+  stage.setMuted(inRoom);
+  try {
+    await join(link || bare(code.value));
+    attendance.enter(/** @type {HTMLInputElement} */ (el('name')).value.trim(), inRoom);
+  } catch (error) {
+    const known = asApiError(error);
+    if (known.code === 'link-wrong') refuse(known);
+    else showJoinError(known);
+    if (known.code === 'code-wrong') code.focus();
+  }
+  setEntering(false);
+}
+
+/** @param {ApiError} error */
+function refuse(error) {
+  refusal = error;
+  stage.clear();
+  showPhase('refused');
+}
+
+function wireJoin() {
+  const code = /** @type {HTMLInputElement} */ (el('code'));
+  el('code-field').hidden = link !== null;
+  code.addEventListener('input', () => {
+    const atEnd = code.selectionStart === code.value.length;
+    const shown = pretty(code.value);
+    if (atEnd && shown !== code.value) code.value = shown;
+    showJoinError(null);
+    if (isWhole(code.value)) join(bare(code.value)).catch((error) => showJoinError(asApiError(error)));
+  });
+  el('join-form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    enter();
+  });
+  for (const radio of Array.from(document.querySelectorAll('input[name=inroom]'))) {
+    radio.addEventListener('change', markChosen);
+  }
+  markChosen();
+  el('retry').addEventListener('click', () => {
+    if (refusal && refusal.code === 'link-wrong') location.assign('/');
+    else location.reload();
+  });
+  el('again').addEventListener('click', () => {
+    if (!link) location.assign('/');
+    else waitAgain();
+  });
+}
+
+function markChosen() {
+  for (const radio of Array.from(document.querySelectorAll('input[name=inroom]'))) {
+    const input = /** @type {HTMLInputElement} */ (radio);
+    /** @type {HTMLElement} */ (input.parentElement).classList.toggle('chosen', input.checked);
+    if (input.value === 'yes') el('inroom-hint').hidden = !input.checked;
+  }
+}
+
+async function waitAgain() {
+  joining = null;
+  try {
+    await join(/** @type {string} */ (link));
+    attendance.enter(attendance.name, attendance.isInRoom);
+  } catch (error) {
+    refuse(asApiError(error));
+  }
+}
+
+// --- what the attendance tells -------------------------------------------------------------------------------------
+
+/** @template T @param {string} name @param {(detail: T) => void} handler */
+function on(name, handler) {
+  attendance.addEventListener(name, (event) => handler(/** @type {CustomEvent<T>} */ (event).detail));
+}
+
+function wireAttendance() {
+  attendance.playsSound = () => stage.playsSound();
+  on('view', (/** @type {LessonView} */ view) => {
+    if (view.phase === 'ended' && root.dataset.phase === 'join') {
+      joining = null; // the form was left open past the lesson: the next key, or the same link, opens the next one
+      if (link) setTimeout(() => join(link).catch(() => undefined), 1000);
+    }
+    refresh();
+  });
+  on('phase', (/** @type {{phase: string, reason: string}} */ { phase, reason }) => {
+    endedReason = reason;
+    if (phase !== 'class') {
+      setLine('none', null);
+      stage.clear();
+      stage.take(null);
+      if (fullScreen.isOn()) fullScreen.toggle();
+    }
+    if (phase === 'class') keepAwake();
+    showPhase(phase);
+  });
+  on('tracks', (/** @type {{tracks: any, connection: import('../lib/whep.js').WhepConnection}} */ told) => {
+    if (lastSample) bytesBefore += lastSample.bytes;
+    lastSample = null;
+    window.estrade = { connection: told.connection.pc };
+    stage.show(told.tracks);
+  });
+  on('line', (/** @type {{state: string, sinceMs: number | null}} */ told) => {
+    const was = line.state;
+    setLine(told.state, told.sinceMs);
+    if (was !== 'lost' && told.state === 'lost') announce(words.t('class.line.lost-announce'));
+    if (was === 'lost' && told.state === 'connected') announce(words.t('class.line.back'));
+  });
+  on('notice', (/** @type {any} */ notice) => {
+    stage.take(notice);
+    tick();
+  });
+  on('sample', (/** @type {Sample} */ sample) => {
+    lastSample = sample;
+    stage.measure(sample);
+    tick();
+  });
+  on('refused', (/** @type {ApiError} */ error) => refuse(error));
+}
+
+/** @param {string} state @param {number | null} sinceMs */
+function setLine(state, sinceMs) {
+  if (state !== line.state) line = { state, sinceMs, at: Date.now() };
+  line.sinceMs = sinceMs;
+  root.dataset.line = state;
+  tick();
+}
+
+/** Words that carry a time or follow several facts; once a second and on change. */
+function tick() {
+  if (!words.isLoaded) return;
+  const now = Date.now();
+  const phase = root.dataset.phase;
+  if (phase === 'waiting') {
+    const events = attendance.events;
+    const view = attendance.view;
+    const lostAt = events && events.lostAt;
+    // A line that mends itself in two seconds is no news to a child who waits.
+    const lostText = lostAt && now - lostAt > 2000 ? words.t('waiting.line-lost', { time: words.duration((now - lostAt) / 1000) }) : '';
+    say(el('waiting-line'), lostText || (view && !view.room_online ? words.t('waiting.room-off') : ''));
+  }
+  if (phase !== 'class') return;
+  const notice = attendance.notice;
+  const isLost = line.state === 'lost';
+  stage.tick(isLost);
+  let banner = '';
+  if (isLost && line.sinceMs !== null) banner = words.t('class.line.lost', { time: words.duration((now - line.sinceMs) / 1000) });
+  else if (line.state === 'connecting' && now - line.at > SLOW_MS) banner = words.t('class.line.slow');
+  say(el('line-banner'), banner);
+  el('line-banner').hidden = banner === '';
+  el('sound-ask').hidden = !stage.isBlocked;
+  showLevel(lastSample, isLost);
+  let sound = 'on';
+  if (isLost) sound = 'lost';
+  else if (stage.isBlocked) sound = 'blocked';
+  else if (stage.isMuted) sound = attendance.isInRoom ? 'in-room' : 'muted';
+  else if (line.state !== 'connected') sound = 'waiting';
+  else if (notice && !notice.paused && !notice.on_air.sound) sound = 'teacher';
+  else if (lastSample && lastSample.tracks.sound.packets === 0) sound = 'lost';
+  el('sound-fact').dataset.state = sound === 'on' ? 'on' : sound === 'waiting' ? 'waiting' : 'off';
+  say(el('sound-words'), words.t('class.sound.' + sound));
+  const isPaused = notice ? notice.paused : !!(attendance.view && attendance.view.paused);
+  const standIn = notice !== null && notice.stand_in.indexOf('sound') >= 0;
+  const text = isPaused ? words.t('class.paused') : standIn ? words.t('class.sound.standin') : '';
+  say(el('class-words'), text);
+  el('class-words').hidden = text === '';
+  const isSilenced = stage.isMuted || stage.volume === 0;
+  el('mute').setAttribute('aria-pressed', String(isSilenced));
+  say(/** @type {Element} */ (el('mute').lastElementChild), words.t(isSilenced ? 'class.unmute' : 'class.mute'));
+  if (!el('quality-sheet').hidden) fillQuality(lastSample, bytesBefore + (lastSample ? lastSample.bytes : 0));
+}
+
+// --- in class ------------------------------------------------------------------------------------------------------
+
+async function checkHearing() {
+  showFinding(null);
+  await attendance.report();
+  await new Promise((resolve) => setTimeout(resolve, HEARING_MS));
+  const sample = (await attendance.report()) || lastSample; // tells the room too
+  showFinding(whySilent({ stage, notice: attendance.notice, sample, isLost: line.state === 'lost', isInRoom: attendance.isInRoom }));
+}
+
+/** @param {HTMLElement} told where to say how it went */
+async function trySound(told) {
+  say(told, words.t('waiting.try.playing'));
+  try {
+    await playChime();
+    say(told, words.t('waiting.try.done'));
+  } catch (error) {
+    say(told, words.t('waiting.try.failed'));
+  }
+}
+
+function wireClass() {
+  stage.addEventListener('sound', () => tick());
+  el('sound-ask').addEventListener('click', () => stage.unblock());
+  el('mute').addEventListener('click', () => stage.setMuted(!(stage.isMuted || stage.volume === 0)));
+  const volume = /** @type {HTMLInputElement} */ (el('volume'));
+  volume.addEventListener('input', () => {
+    const value = Number(volume.value) / 100;
+    if (stage.isMuted && value > 0) stage.setMuted(false);
+    stage.setVolume(value);
+  });
+  stage.addEventListener('sound', () => {
+    volume.value = String(stage.isMuted ? 0 : Math.round(stage.volume * 100));
+  });
+  el('swap').addEventListener('click', () => stage.swap());
+  const full = el('full');
+  full.hidden = !fullScreen.isPossible();
+  full.addEventListener('click', () => fullScreen.toggle());
+  for (const name of ['fullscreenchange', 'webkitfullscreenchange'])
+    document.addEventListener(name, () => {
+      full.setAttribute('aria-pressed', String(fullScreen.isOn()));
+    });
+  sheet('quality', 'quality-sheet', () => tick());
+  sheet('cannot-hear', 'hear-sheet', () => checkHearing());
+  el('try-sound').addEventListener('click', () => trySound(el('try-words')));
+  el('hear-try').addEventListener('click', () => trySound(el('hear-found')));
+}
+
+/** Keep the screen lit while in class, where the browser knows how. */
+async function keepAwake() {
+  const lock = /** @type {any} */ (navigator).wakeLock;
+  if (!lock || document.visibilityState !== 'visible') return;
+  try {
+    await lock.request('screen');
+  } catch (error) {
+    // refused on a low battery: the pupil's own setting stands
+  }
+}
+
+// --- the page's own life -------------------------------------------------------------------------------------------
+
+function wireLife() {
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState !== 'visible') return;
+    attendance.wake();
+    if (root.dataset.phase === 'class') {
+      keepAwake();
+      stage.play();
+    }
+  });
+  window.addEventListener('online', () => attendance.wake());
+  window.addEventListener('pagehide', () => attendance.leave({ keepalive: true }));
+  window.addEventListener('pageshow', (event) => {
+    if (event.persisted) location.reload(); // kept in memory by the browser, but its connection is gone
+  });
+  el('lang').addEventListener('click', () => {
+    words.choose(words.lang === 'fr' ? 'en' : 'fr').then(refresh, () => undefined);
+  });
+  setInterval(tick, 1000);
+}
+
+async function begin() {
+  wireJoin();
+  wireAttendance();
+  wireClass();
+  wireLife();
+  if (link) join(link).catch((error) => (asApiError(error).code === 'link-wrong' ? refuse(asApiError(error)) : undefined));
+  else attendance.warm();
+  /** @type {HTMLButtonElement} */ (el('enter')).disabled = false;
+  showPhase('join');
+  if (typeof RTCPeerConnection === 'undefined') refuse(new ApiError('browser-too-old', 'no RTCPeerConnection'));
+  const retry = new Backoff(500, 8000);
+  while (!words.isLoaded) {
+    await words.load().catch(() => retry.wait());
+  }
+  refresh();
+}
+
+begin();

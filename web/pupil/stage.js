@@ -1,0 +1,244 @@
+// The two pictures and the sound: what is shown while nothing has come, while it runs, and when it stops.
+
+import { el, say, words } from './page.js';
+
+/** @typedef {'board' | 'camera'} Picture */
+/** @typedef {import('../lib/meter.js').Sample} Sample */
+/** @typedef {import('../lib/protocol').Notice} Notice */
+
+/** After this, a picture that has not come gets a sentence that says why. */
+const LATE_MS = 3000;
+/** The board sends a picture every few seconds even when nothing changes, the camera 30 a second. */
+const STUCK_MS = { board: 12000, camera: 4000 };
+/** @type {Picture[]} */
+const PICTURES = ['board', 'camera'];
+
+/** One picture: its video, the last picture of the connection before, and the words in place of both. */
+class Tile {
+  /** @param {Picture} name */
+  constructor(name) {
+    this.name = name;
+    this.figure = el('tile-' + name);
+    this.video = /** @type {HTMLVideoElement} */ (el(name));
+    this.canvas = /** @type {HTMLCanvasElement} */ (this.figure.querySelector('canvas'));
+    this.poster = /** @type {HTMLElement} */ (this.figure.querySelector('.poster span'));
+    this.note = /** @type {HTMLElement} */ (this.figure.querySelector('.note'));
+    this.hasPicture = false;
+    this.isOff = false;
+    this.isStandIn = false;
+    /** The whole connection is lost, and the page says so elsewhere. */
+    this.isLost = false;
+    this.startedAt = performance.now();
+    /** performance.now() when pictures last came. */
+    this.movedAt = 0;
+    const shown = () => {
+      if (this.video.videoWidth > 0) this.onPicture();
+    };
+    for (const name of ['loadeddata', 'playing', 'resize', 'timeupdate']) this.video.addEventListener(name, shown);
+  }
+
+  /** @param {MediaStream} stream */
+  show(stream) {
+    this.keepLast();
+    this.hasPicture = false;
+    this.startedAt = performance.now();
+    this.video.srcObject = stream;
+    this.update();
+  }
+
+  /** Copy what is seen now: a video that gets another stream goes blank at once. @private */
+  keepLast() {
+    const { videoWidth, videoHeight } = this.video;
+    if (!this.hasPicture || !videoWidth) return;
+    try {
+      this.canvas.width = videoWidth;
+      this.canvas.height = videoHeight;
+      const context = this.canvas.getContext('2d');
+      if (!context) return;
+      context.drawImage(this.video, 0, 0);
+      this.canvas.hidden = false;
+    } catch (error) {
+      this.canvas.hidden = true; // the words stand in
+    }
+  }
+
+  /** @private */
+  onPicture() {
+    if (this.hasPicture) return;
+    this.hasPicture = true;
+    this.movedAt = performance.now();
+    this.canvas.hidden = true;
+    this.update();
+  }
+
+  clear() {
+    this.video.srcObject = null;
+    this.hasPicture = false;
+    this.canvas.hidden = true;
+    this.startedAt = performance.now();
+    this.update();
+  }
+
+  update() {
+    const now = performance.now();
+    const isPlaying = this.hasPicture && !this.isOff;
+    const state = isPlaying ? 'playing' : !this.isOff && !this.canvas.hidden ? 'last' : 'waiting';
+    if (this.figure.dataset.state !== state) this.figure.dataset.state = state;
+    const key = this.isOff ? 'off' : now - this.startedAt > LATE_MS ? 'late' : 'coming';
+    say(this.poster, words.t('class.' + this.name + '.' + key));
+    const stuckMs = this.hasPicture ? now - this.movedAt : 0;
+    let note = '';
+    if (this.isStandIn) note = words.t('class.' + this.name + '.standin');
+    else if (!this.isOff && !this.isLost && stuckMs > STUCK_MS[this.name])
+      note = words.t('class.' + this.name + '.stuck', { time: words.duration(stuckMs / 1000) });
+    say(this.note, note);
+    this.note.hidden = note === '';
+  }
+}
+
+/**
+ * Both pictures and the sound.
+ *
+ * Events: `sound`, when whether the page plays sound has changed.
+ */
+export class Stage extends EventTarget {
+  constructor() {
+    super();
+    this.tiles = { board: new Tile('board'), camera: new Tile('camera') };
+    /** The sound is on this one, with the camera, so that lips and voice stay in step. */
+    this.speaker = this.tiles.camera.video;
+    this.root = el('class');
+    /** The pupil's wish, apart from what the browser allows. */
+    this.isMuted = false;
+    this.volume = 1;
+    this.isBlocked = false;
+    this.speaker.addEventListener('volumechange', () => this.dispatchEvent(new CustomEvent('sound')));
+    for (const name of PICTURES) {
+      const button = this.tiles[name].figure.querySelector('.swap');
+      if (button) button.addEventListener('click', () => this.setMain(name));
+    }
+  }
+
+  /** @param {Picture} name */
+  setMain(name) {
+    this.root.dataset.main = name;
+  }
+
+  swap() {
+    this.setMain(this.root.dataset.main === 'board' ? 'camera' : 'board');
+  }
+
+  /** @param {{sound?: MediaStreamTrack, board?: MediaStreamTrack, camera?: MediaStreamTrack}} tracks */
+  show(tracks) {
+    const together = [tracks.sound, tracks.camera].filter((track) => track !== undefined);
+    this.tiles.camera.show(new MediaStream(/** @type {MediaStreamTrack[]} */ (together)));
+    if (tracks.board) this.tiles.board.show(new MediaStream([tracks.board]));
+    this.play();
+  }
+
+  clear() {
+    this.tiles.board.clear();
+    this.tiles.camera.clear();
+    this.isBlocked = false;
+  }
+
+  /** Play what there is; where the browser wants a touch first, play the pictures without sound and ask. */
+  play() {
+    this.tiles.board.video.play().catch(() => undefined); // muted: refused only while hidden, and resumed then
+    this.speaker.volume = this.volume;
+    this.speaker.muted = this.isMuted;
+    this.speaker.play().then(
+      () => this.setBlocked(false),
+      (error) => {
+        if (!error || error.name !== 'NotAllowedError') return;
+        this.setBlocked(!this.isMuted);
+        this.speaker.muted = true;
+        this.speaker.play().catch(() => undefined);
+      },
+    );
+  }
+
+  /** From a touch: play with sound. */
+  unblock() {
+    this.isMuted = false;
+    this.setBlocked(false);
+    this.play();
+  }
+
+  /** @private @param {boolean} isBlocked */
+  setBlocked(isBlocked) {
+    this.isBlocked = isBlocked;
+    this.dispatchEvent(new CustomEvent('sound'));
+  }
+
+  /** @param {boolean} isMuted */
+  setMuted(isMuted) {
+    this.isMuted = isMuted;
+    this.isBlocked = false;
+    this.speaker.muted = isMuted;
+    if (!isMuted && this.volume === 0) this.setVolume(1);
+    if (!isMuted) this.play();
+    this.dispatchEvent(new CustomEvent('sound'));
+  }
+
+  /** @param {number} volume 0…1 */
+  setVolume(volume) {
+    this.volume = volume;
+    this.speaker.volume = volume; // iOS keeps its own and ignores this
+    this.dispatchEvent(new CustomEvent('sound'));
+  }
+
+  /** Whether what arrives is let out of this page's loudspeaker. */
+  playsSound() {
+    return !this.isBlocked && !this.speaker.muted && this.speaker.volume > 0 && !this.speaker.paused;
+  }
+
+  /** @param {Notice | null} notice */
+  take(notice) {
+    for (const name of PICTURES) {
+      this.tiles[name].isOff = notice !== null && !notice.paused && !notice.on_air[name];
+      this.tiles[name].isStandIn = notice !== null && notice.stand_in.indexOf(name) >= 0;
+      this.tiles[name].update();
+    }
+  }
+
+  /** @param {Sample} sample */
+  measure(sample) {
+    for (const name of PICTURES)
+      if (sample.tracks[name].fps > 0) this.tiles[name].movedAt = performance.now();
+  }
+
+  /** Once a second: words that carry a time. @param {boolean} isLost */
+  tick(isLost) {
+    for (const name of PICTURES) {
+      if (this.tiles[name].isLost && !isLost) this.tiles[name].movedAt = performance.now();
+      this.tiles[name].isLost = isLost;
+      this.tiles[name].update();
+    }
+  }
+}
+
+/** Whether anything here can fill the screen, and how. */
+export const fullScreen = {
+  isPossible() {
+    const root = /** @type {any} */ (el('class'));
+    return !!(root.requestFullscreen || root.webkitRequestFullscreen || /** @type {any} */ (el('board')).webkitEnterFullscreen);
+  },
+  isOn() {
+    const page = /** @type {any} */ (document);
+    return !!(page.fullscreenElement || page.webkitFullscreenElement);
+  },
+  /** Fill the screen, or leave. */
+  toggle() {
+    const page = /** @type {any} */ (document);
+    const root = /** @type {any} */ (el('class'));
+    if (this.isOn()) (page.exitFullscreen || page.webkitExitFullscreen).call(page);
+    else if (root.requestFullscreen) root.requestFullscreen().catch(() => undefined);
+    else if (root.webkitRequestFullscreen) root.webkitRequestFullscreen();
+    else {
+      // a phone that lets only a video fill the screen
+      const video = /** @type {any} */ (el(el('class').dataset.main || 'board'));
+      video.webkitEnterFullscreen();
+    }
+  },
+};
