@@ -1,0 +1,1 @@
+"""For people: the demo and the tools of the command line."""

@@ -1,0 +1,201 @@
+"""``estrade``: the command line for people. Light to import; each command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from estrade.words import language
+from protocol.errors import ConfigError, EstradeError
+
+EXIT_USER, EXIT_INTERRUPTED = 2, 130
+
+Act = Callable[[argparse.Namespace], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Carry out one command line; return the exit status: 0 well, 1 a fault of ours, 2 something the user can mend."""
+    given = parser().parse_args(argv)
+    act: Act = given.act
+    try:
+        return act(given)
+    except EstradeError as error:
+        sys.stderr.write(f"estrade: {error.message} [{error.code}]\n")
+        return EXIT_USER
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line, in the user's language."""
+    top = argparse.ArgumentParser(
+        prog="estrade",
+        description=_say(
+            "Estrade rend n’importe quelle classe hybride. Voir aussi estrade-agent et estrade-controller.",
+            "Estrade makes any classroom hybrid. See also estrade-agent and estrade-controller.",
+        ),
+    )
+    top.add_argument("--version", action=_Version, nargs=0, help=_say("affiche la version", "print the version"))
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    _add_demo(commands)
+    _add_rooms(commands)
+    doctor = commands.add_parser(
+        "doctor", help=_say("dit ce qui manque sur cette machine", "say what is missing on this machine")
+    )
+    doctor.add_argument("--json", action="store_true", help=_say("un objet JSON", "one JSON object"))
+    doctor.set_defaults(act=_doctor)
+    return top
+
+
+def _add_demo(commands: Any) -> None:
+    demo = commands.add_parser(
+        "demo",
+        help=_say(
+            "lance courtier, centre et une salle sur cette machine", "run broker, centre and a room on this machine"
+        ),
+        description=_say(
+            "Lance un courtier, un centre et une salle, et affiche trois liens. Ctrl-C arrête tout.",
+            "Runs a broker, a centre and one room, and prints three links. Ctrl-C stops everything.",
+        ),
+    )
+    simulated = "simulated"
+    demo.add_argument(
+        "--camera", default=simulated, metavar="C", help="simulated, /dev/video0, " + _say("fichier", "file")
+    )
+    demo.add_argument(
+        "--microphone",
+        default=simulated,
+        metavar="M",
+        help="simulated, default, " + _say("nom ou fichier", "name or file"),
+    )
+    demo.add_argument("--board", default=simulated, metavar="B", help="simulated, :0")
+    demo.add_argument(
+        "--rooms",
+        type=_count,
+        default=0,
+        metavar="N",
+        help=_say("ajoute N salles simulées qui ne font que rendre compte", "add N simulated rooms that only report"),
+    )
+    demo.add_argument("--start", action="store_true", help=_say("appuie sur Démarrer", "press Start"))
+    demo.add_argument(
+        "--lan",
+        action="store_true",
+        help=_say("sert en HTTPS les téléphones du réseau", "serve phones on the network over HTTPS"),
+    )
+    demo.add_argument(
+        "--json", action="store_true", help=_say("une ligne JSON quand tout est prêt", "one JSON line when ready")
+    )
+    demo.add_argument("--verbose", action="store_true", help=_say("montre les journaux", "show the logs"))
+    demo.add_argument(
+        "--state", type=Path, metavar="DIR", help=_say("dossier gardé entre deux fois", "folder kept between runs")
+    )
+    demo.add_argument("--fresh", action="store_true", help=_say("repart de zéro", "begin anew"))
+    demo.add_argument("--panel-port", type=_port, metavar="P", help=_say("port du panneau", "port of the panel"))
+    demo.add_argument("--web-port", type=_port, metavar="P", help=_say("port des pages", "port of the pages"))
+    demo.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="TABLE.KEY=VALUE",
+        help=_say("autre clé de la configuration de la salle (TOML)", "another key of the room's configuration (TOML)"),
+    )
+    demo.set_defaults(act=_demo)
+
+
+def _add_rooms(commands: Any) -> None:
+    rooms = commands.add_parser("rooms", help=_say("liste les salles d’un centre", "list a centre's rooms"))
+    rooms.add_argument(
+        "--url",
+        default=os.environ.get("ESTRADE_URL", "http://127.0.0.1:8470"),
+        help=_say("adresse du centre, sinon ESTRADE_URL", "the centre's address, or else ESTRADE_URL"),
+    )
+    rooms.add_argument("--user", default="it", help=_say("compte", "account") + " (it)")
+    rooms.add_argument(
+        "--password-stdin",
+        action="store_true",
+        help=_say("lit le mot de passe sur l’entrée", "read the password from standard input") + " (ESTRADE_PASSWORD)",
+    )
+    rooms.add_argument("--ca", type=Path, metavar="FILE", help=_say("autorité du centre", "the centre's authority"))
+    rooms.add_argument("--json", action="store_true", help=_say("un objet JSON", "one JSON object"))
+    rooms.set_defaults(act=_rooms)
+
+
+def _demo(given: argparse.Namespace) -> int:
+    from estrade import demo, sources
+
+    options = demo.DemoOptions(
+        state=(given.state or demo.default_state()).absolute(),
+        camera=sources.camera(given.camera),
+        microphone=sources.microphone(given.microphone),
+        board=sources.board(given.board),
+        more=_settings(given.set),
+        rooms=given.rooms,
+        is_lan=given.lan,
+        is_fresh=given.fresh,
+        starts=given.start,
+        is_json=given.json,
+        is_verbose=given.verbose,
+        panel_port=given.panel_port,
+        web_port=given.web_port,
+    )
+    return demo.run(options)
+
+
+def _rooms(given: argparse.Namespace) -> int:
+    from estrade import rooms
+
+    return rooms.run(
+        given.url, name=given.user, password_stdin=given.password_stdin, ca_file=given.ca, as_json=given.json
+    )
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    from estrade import doctor
+
+    return doctor.run(as_json=given.json)
+
+
+def _settings(given: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the tables of ``--set``; raise ConfigError for what is not TABLE.KEY=VALUE with a TOML value."""
+    tables: dict[str, dict[str, Any]] = {}
+    for text in given:
+        try:
+            for table, values in tomllib.loads(text).items():
+                tables.setdefault(table, {}).update(values)
+        except (tomllib.TOMLDecodeError, TypeError, ValueError) as error:
+            raise ConfigError(f'--set "{text}": write TABLE.KEY=VALUE with a TOML value ({error})') from None
+    return tables
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) > 1_000:
+        raise argparse.ArgumentTypeError(f"{text!r}: 0 to 1000")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r}: 1 to 65535")
+    return int(text)
+
+
+def _say(french: str, english: str) -> str:
+    return french if language() == "fr" else english
+
+
+class _Version(argparse.Action):
+    """Print the version; importlib.metadata is imported only for it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *rest: Any, **more: Any) -> None:
+        from importlib.metadata import version
+
+        parser.exit(message=f"estrade {version('estrade')}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""A demo that was killed, and the next one in the same folder: on the network, with a lesson."""
+
+from __future__ import annotations
+
+import json
+import signal
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from estrade.lan import lan_address
+from protocol.errors import ConfigError
+from tests.integration.demo.conftest import RunningDemo, get
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("again")
+
+
+@pytest.fixture(scope="module")
+def first(state: Path) -> dict[str, str]:
+    """Links of a demo that was killed with SIGKILL."""
+    demo = RunningDemo(state)
+    children = demo.children()
+    demo.end(signal.SIGKILL)
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert [" ".join(child.cmdline()) for child in alive] == [], "children outlived their parent"
+    return demo.links
+
+
+@pytest.fixture(scope="module")
+def second(state: Path, first: dict[str, str]) -> Iterator[RunningDemo]:
+    try:
+        lan_address()
+        arguments = ["--lan", "--start"]
+    except ConfigError:  # a machine without a network
+        arguments = ["--start"]
+    demo = RunningDemo(state, *arguments)
+    try:
+        yield demo
+    finally:
+        demo.end(signal.SIGTERM)
+
+
+def test_links_stay_and_the_password_is_not_shown_again(first: dict[str, str], second: RunningDemo) -> None:
+    assert urlsplit(second.links["pupil"]).path == urlsplit(first["pupil"]).path
+    assert second.links["code"] == first["code"]
+    assert urlsplit(second.links["pupil"]).netloc == urlsplit(second.links["it"]).netloc
+    assert "it_password" in first
+    assert "it_password" not in second.links
+
+
+def test_start_is_pressed(second: RunningDemo) -> None:
+    _, body = get(f"{second.links['panel']}api/panel")
+    assert json.loads(body)["state"] == "live"
+
+
+def test_a_phone_on_the_network_trusts_the_pages_once_it_has_the_authority(second: RunningDemo) -> None:
+    if "ca" not in second.links:
+        pytest.skip("this machine has no network address; connect it to a network")
+    _, pem = get(second.links["ca"])
+    trusting = ssl.create_default_context(cadata=pem.decode())
+    assert second.links["pupil"].startswith("https://")
+    status, body = get(second.links["pupil"], context=trusting)
+    assert status == 200
+    assert b"<html" in body
+    with pytest.raises(URLError, match="CERTIFICATE_VERIFY_FAILED"):
+        get(second.links["pupil"], context=ssl.create_default_context())
