@@ -1,0 +1,37 @@
+"""Fixtures that several folders need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.pki import CertificateAuthority
+from tests.broker import Broker
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
+    """A certificate authority for the whole run; its certificates may be issued as often as a test likes."""
+    return CertificateAuthority.create(tmp_path_factory.mktemp("pki") / "pki")
+
+
+@pytest.fixture
+def broker(tmp_path: Path, authority: CertificateAuthority) -> Iterator[Broker]:
+    """A mosquitto with TLS, certificates and rights as in production."""
+    yield from _running(Broker(tmp_path / "broker", authority))
+
+
+@pytest.fixture
+def plain_broker(tmp_path: Path) -> Iterator[Broker]:
+    """A mosquitto that takes anybody over plain TCP."""
+    yield from _running(Broker(tmp_path / "broker"))
+
+
+def _running(broker: Broker) -> Iterator[Broker]:
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()

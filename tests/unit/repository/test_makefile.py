@@ -1,0 +1,57 @@
+"""The Makefile says what it has, and passes on what it was given."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.peers import need
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def make(*arguments: str) -> str:
+    """Return what make prints, run as from a fresh shell: a make that runs these tests has told us its variables."""
+    command = [need("make", "make"), "--no-print-directory", *arguments]
+    environment = {"PATH": os.environ["PATH"]}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("target", ["install", "demo", "check", "test", "bench", "clean", "lock", "help"])
+def test_help_is_the_default_and_names_each_target(target: str) -> None:
+    assert f"  make {target} " in make()
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [
+        ((), ""),
+        (
+            ("CAMERA=/dev/video0", "MICROPHONE=default", "BOARD=:0"),
+            "--camera '/dev/video0' --microphone 'default' --board ':0'",
+        ),
+        (("MICROPHONE=Micro d'Anne (USB)",), r"--microphone 'Micro d'\''Anne (USB)'"),
+        (("LAN=1", "ROOMS=20", "START=1", "JSON=1"), "--rooms '20' --lan --start --json"),
+        (("LAN=0", "START=", "JSON=no"), ""),
+    ],
+)
+def test_demo_passes_its_variables_on(given: tuple[str, ...], passed: str) -> None:
+    lines = make("--dry-run", "demo", *given).splitlines()
+    command = next(line for line in lines if "estrade demo" in line)
+    assert " ".join(command.split()) == f"exec .venv/bin/estrade demo {passed}".strip()
+    takes = [sys.executable, "-m", "estrade.cli", "demo", *shlex.split(passed), "--help"]
+    assert subprocess.run(takes, cwd=ROOT, capture_output=True, check=False).returncode == 0
+
+
+def test_a_missing_peer_fails_the_tests_that_make_runs() -> None:
+    lines = make("--dry-run", "test").splitlines()
+    assert "REQUIRE_PEERS=1 .venv/bin/pytest " in lines
+
+
+def test_the_benchmarks_hand_over_json() -> None:
+    assert "--json" in make("--dry-run", "bench", "BENCH=lesson")
