@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -67,6 +68,7 @@ async def open_page(browser: Browser, complaints: chromium.Complaints) -> AsyncI
         locale: str = "fr-FR",
         dark: bool = False,
         phone: bool = False,
+        has_font: bool = True,
     ) -> Page:
         complaints.allow("{0.scheme}://{0.netloc}".format(urlsplit(url)))
         context = await browser.new_context(
@@ -82,6 +84,8 @@ async def open_page(browser: Browser, complaints: chromium.Complaints) -> AsyncI
         await context.add_init_script(path=AXE)
         page = await context.new_page()
         page.set_default_timeout(10_000)
+        if not has_font:  # never answered: a refused or broken one would be a complaint
+            await page.route("**/*.woff2", lambda route: asyncio.sleep(0))
         await page.goto(url)
         return page
 
