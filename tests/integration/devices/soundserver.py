@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -37,16 +38,37 @@ class SoundServer:
             "DBUS_SESSION_BUS_ADDRESS": f"unix:path={self.runtime}/bus",
         }
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._log = folder / "programs.log"
 
     def start(self, program: str, package: str, *arguments: str) -> None:
         """Start one of the server's programs."""
-        self.processes[program] = subprocess.Popen(
-            [need(program, package), *arguments],
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with self._log.open("ab") as log:
+            self.processes[program] = subprocess.Popen(
+                [need(program, package), *arguments],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait for a condition; AssertionError with what the programs said when one ended or it takes too long."""
+        deadline_s = time.monotonic() + START_S
+        while not condition():
+            ended = [program for program, process in self.processes.items() if process.poll() is not None]
+            if ended or time.monotonic() > deadline_s:
+                why = f"{', '.join(ended)} ended" if ended else f"not within {START_S:g} s"
+                raise AssertionError(f"{what} is not there: {why}; they said {self._log.read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def listens(self, name: str) -> bool:
+        """Return whether a socket in the runtime folder takes connections; it is a file before it does."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+            try:
+                line.connect(str(self.runtime / name))
+            except OSError:
+                return False
+            return True
 
     def pactl(self, *arguments: str) -> str:
         """Run pactl and return what it says."""
@@ -73,15 +95,15 @@ def sound_server(folder: Path) -> Iterator[SoundServer]:
         stack.callback(server.stop)
         bus = f"--address=unix:path={server.runtime}/bus"
         server.start("dbus-daemon", "dbus", "--session", "--nofork", bus)
-        _wait_for(lambda: (server.runtime / "bus").exists(), "dbus-daemon")
+        server.wait_until(lambda: server.listens("bus"), "dbus-daemon")
         server.start("pipewire", "pipewire")
-        _wait_for(lambda: (server.runtime / "pipewire-0").exists(), "pipewire")
+        server.wait_until(lambda: server.listens("pipewire-0"), "pipewire")
         server.start("wireplumber", "wireplumber")  # it leaves at once without a session bus
         server.start("pipewire-pulse", "pipewire-pulse")
-        _wait_for(lambda: _answers(server), "pipewire-pulse")
+        server.wait_until(lambda: _answers(server), "pipewire-pulse")
         for sink in ("room", "speaker"):
             server.pactl("load-module", "module-null-sink", f"sink_name={sink}", "rate=48000", "channels=1")
-        _wait_for(lambda: "room.monitor" in server.pactl("list", "short", "sources"), "the null sink")
+        server.wait_until(lambda: "room.monitor" in server.pactl("list", "short", "sources"), "the null sink")
         yield server
 
 
@@ -91,10 +113,3 @@ def _answers(server: SoundServer) -> bool:
     except subprocess.CalledProcessError:
         return False
     return True
-
-
-def _wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline_s = time.monotonic() + START_S
-    while not condition():
-        assert time.monotonic() < deadline_s, f"{what} is not there within {START_S} s"
-        time.sleep(0.05)
