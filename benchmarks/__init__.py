@@ -1,0 +1,1 @@
+"""Numbers, each beside an alternative in the same run. Never part of the tests."""
