@@ -269,7 +269,7 @@ async def usual_lesson(people: People, *, has_panel: bool = False) -> AsyncItera
     await pupil.enter("Lina")
     await pupil.is_in("class")
     centre, _, secret = people.rig.links["pupil"].partition("/j/")
-    async with light_pupils("--centre", centre, "--link", secret, count=LIGHT_PUPILS):
+    async with light_pupils("--centre", centre, f"--link={secret}", count=LIGHT_PUPILS):  # it may begin with "-"
         yield pupil
 
 

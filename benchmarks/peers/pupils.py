@@ -1,6 +1,6 @@
 """Pupils that must not disturb: ICE, DTLS, SRTP and reports as a browser, packets decrypted and counted, none decoded.
 
-    python -m benchmarks.peers.pupils --count 4 --centre http://127.0.0.1:8470 --link SECRET
+    python -m benchmarks.peers.pupils --count 4 --centre http://127.0.0.1:8470 --link=SECRET
     python -m benchmarks.peers.pupils --count 5 --whep http://127.0.0.1:9000/whep --pictures 1
 
 Prints one JSON line when every track of every pupil arrives, and one with what each got when standard input ends.
