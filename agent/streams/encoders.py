@@ -41,7 +41,8 @@ class EncodedFrame:
     """One encoded picture or 20 ms of sound, made once for every viewer, recorder and relay.
 
     ``units`` are NAL units without start codes, or one Opus packet. ``captured_mono_s`` never goes back within a
-    layer; a picture that is encoded again carries the instant at which it was still true.
+    layer; a picture that is encoded again carries the instant at which it was still true. ``scene`` counts changes
+    between the device's picture and stand-ins (`agent.streams.picture_track`).
     """
 
     track: TrackName
@@ -49,6 +50,7 @@ class EncodedFrame:
     key: bool
     captured_mono_s: float
     units: tuple[bytes, ...]
+    scene: int = 0
 
     @cached_property
     def payloads(self) -> tuple[bytes, ...]:
@@ -106,7 +108,7 @@ class VideoEncoder:
         self._on_encoded = on_encoded
         self._on_fault = on_fault
         self._wake = threading.Condition()
-        self._waiting: tuple[Picture, float] | None = None
+        self._waiting: tuple[Picture, float, int] | None = None
         self._expected_size: tuple[int, int] | None = None
         self._prepared_size: tuple[int, int] | None = None
         self._key_wanted = False
@@ -121,12 +123,16 @@ class VideoEncoder:
         """Begin to encode; what was submitted before waits until then."""
         self._thread.start()
 
-    def submit(self, picture: Picture, stamp_mono_s: float) -> None:
-        """Hand a picture over with the instant it stands for; the newest wins. Never blocks for an encode."""
+    def submit(self, picture: Picture, stamp_mono_s: float, *, scene: int = 0, key: bool = False) -> None:
+        """Hand a picture over with the instant it stands for; the newest wins. Never blocks for an encode.
+
+        ``key``: this picture, or the one that takes its place while it waits, is a key frame.
+        """
         with self._wake:
             if self._waiting is not None:
                 self.counts.dropped += 1
-            self._waiting = (picture, stamp_mono_s)
+            self._waiting = (picture, stamp_mono_s, scene)
+            self._key_wanted = self._key_wanted or key
             self._wake.notify()
 
     def prepare(self, width_px: int, height_px: int) -> None:
@@ -186,7 +192,7 @@ class VideoEncoder:
             self._pts = 0
         return self._codec
 
-    def _encode(self, picture: Picture, stamp_s: float, key: bool) -> None:
+    def _encode(self, picture: Picture, stamp_s: float, scene: int, key: bool) -> None:
         began_s = time.perf_counter()
         source = picture.frame()
         frame = av.VideoFrame.from_numpy_buffer(source.image, format="yuv420p")
@@ -202,7 +208,7 @@ class VideoEncoder:
             units = packetize.nal_units(bytes(packet))
             stamp_s = max(stamp_s, self._last_stamp_s + 0.001)
             self._last_stamp_s = stamp_s
-            encoded = EncodedFrame(self.layer.track, self.layer.name, packetize.is_key(units), stamp_s, units)
+            encoded = EncodedFrame(self.layer.track, self.layer.name, packetize.is_key(units), stamp_s, units, scene)
             counts, took_ms = self.counts, (time.perf_counter() - began_s) * 1e3
             counts.encoded += 1
             counts.keys += encoded.key

@@ -99,6 +99,12 @@ class Subscription:
         self._later = None
         self.want_key()
 
+    def begin_scene(self) -> None:
+        """Forget what has not left yet, and wait for the new scene's key frame."""
+        self._needs_key = True
+        while self._sender.backlog:
+            self._sender.drop_oldest()
+
     def close(self) -> None:
         """Leave the layer."""
         if self._later is not None:
@@ -134,6 +140,7 @@ class Fan:
         self._subscriptions: list[Subscription] = []
         self._since_key: list[EncodedFrame] = []
         self._holds = 0
+        self._scene = 0
 
     def __len__(self) -> int:
         return len(self._subscriptions)
@@ -172,8 +179,22 @@ class Fan:
             self.keys_asked += 1
             self._make_key()
 
+    def begin_scene(self, scene: int) -> None:
+        """Something else is shown from now on, beginning with a key frame: nobody is given anything of before.
+
+        What the teacher has switched off, or paused, is thus not replayed to a newcomer, and pictures that are being
+        encoded at that instant do not leave.
+        """
+        self._scene = scene
+        self._since_key.clear()
+        self.is_key_coming = bool(self._holds or self._subscriptions)
+        for subscription in self._subscriptions:
+            subscription.begin_scene()
+
     def deliver(self, frame: EncodedFrame) -> None:
         """Pass a frame of this layer to all its viewers. Loop thread."""
+        if frame.scene != self._scene:
+            return
         if self._replay_frames:
             if frame.key:
                 self.is_key_coming = False

@@ -37,7 +37,8 @@ class PictureTrack:
 
     Lives on the loop; all work on pixels happens in the encoders' threads. ``stand_in`` makes the picture for a reason
     at a size. ``stand_in_after_s`` None means that silence of the device is no sign of its loss (a board gives changed
-    pictures only), so `set_away` must say so.
+    pictures only), so `set_away` must say so. ``on_scene`` hears of each change between the device's picture and a
+    stand-in, with the number that what is submitted from then on carries; the first picture of a scene is a key frame.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class PictureTrack:
         repeat_s: float,
         stand_in_after_s: float | None,
         stand_in_interval_s: float,
+        on_scene: Callable[[int], None],
         now: Callable[[], float],
         call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle],
     ) -> None:
@@ -68,19 +70,21 @@ class PictureTrack:
         self._repeat_s = repeat_s
         self._stand_in_after_s = stand_in_after_s
         self._stand_in_interval_s = stand_in_interval_s
+        self._on_scene = on_scene
+        self._scene = 0
+        self._begins_scene = False
         self._now = now
         self._call_later = call_later
         self._is_away, self._is_on_air, self._is_paused = True, True, False
         self._live: Picture | None = None
         self._lag_s = 0.0
-        self._shown: Picture
         self._due_s = float("-inf")
         self._repeats = 0
         self._pending: asyncio.TimerHandle | None = None
         self._repeat: asyncio.TimerHandle | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._is_running = False
-        self._choose()
+        self._shown = self._chosen()
 
     def start(self) -> None:
         """Begin to submit pictures, and repeat them, until `close`."""
@@ -125,10 +129,12 @@ class PictureTrack:
         self._is_away = False
         if self._stand_in_after_s is not None and self._watch is None and self._is_running:
             self._watch = self._call_later(self._stand_in_after_s, self._look)
-        if self.reason is None:
+        if self.reason is None and before is not None:
+            self._choose()
+        elif self.reason is None:
             self._shown = self._live
             self._repeats = 0
-            self._show_soon(at_once=before is not None)
+            self._show_soon(at_once=False)
 
     def set_away(self, is_away: bool) -> None:
         """Say that the device is lost, or is back; a picture pushed says the latter by itself."""
@@ -146,7 +152,7 @@ class PictureTrack:
         """Have a layer's encoder make a key frame now, of the picture shown, even if that has not changed."""
         encoding.encoder.want_key()
         if not encoding.encoder.has_waiting:
-            encoding.encoder.submit(self._shown, self._stamp(self._shown, is_repeat=True))
+            encoding.encoder.submit(self._shown, self._stamp(self._shown, is_repeat=True), scene=self._scene)
 
     def close(self) -> None:
         """Submit nothing more and stop all timers."""
@@ -172,14 +178,19 @@ class PictureTrack:
             self.set_away(True)
 
     def _choose(self) -> None:
-        """Show what is right after a change of reason, at once."""
-        if self.reason is None:
-            assert self._live is not None
-            self._shown = self._live
-        else:
-            self._shown = Picture(self._now(), partial(self._stand_in, self.track, self.reason, *self._size))
+        """Show what is right after a change of reason, at once: a new scene."""
+        self._shown = self._chosen()
+        self._scene += 1
+        self._begins_scene = True
+        self._on_scene(self._scene)
         self._repeats = 0
         self._show_soon(at_once=True)
+
+    def _chosen(self) -> Picture:
+        if self.reason is None:
+            assert self._live is not None
+            return self._live
+        return Picture(self._now(), partial(self._stand_in, self.track, self.reason, *self._size))
 
     def _show_soon(self, *, at_once: bool) -> None:
         """Submit the shown picture now, or as soon as the rate allows; a later one takes its place until then.
@@ -209,9 +220,10 @@ class PictureTrack:
         if not self._is_running:
             return
         stamp_s = self._stamp(self._shown, is_repeat=is_repeat)
+        key, self._begins_scene = self._begins_scene, False
         for encoding in self.encodings:
             if encoding.is_used:
-                encoding.encoder.submit(self._shown, stamp_s)
+                encoding.encoder.submit(self._shown, stamp_s, scene=self._scene, key=key)
         self._plan_repeat()
 
     def _plan_repeat(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections import deque
 from collections.abc import Callable
 
@@ -31,13 +30,16 @@ class Programme:
         *,
         on_block: Callable[[AudioBlock], None],
         call_at: Callable[[float, Callable[[], None]], asyncio.TimerHandle],
+        now: Callable[[], float],
     ) -> None:
         self._clock = clock
+        self._now = now
         self._silence_after_s = silence_after_s
-        self._mixer = Mixer(clock, time.monotonic(), silence_after_s)
+        self._mixer = Mixer(clock, self._now(), silence_after_s)
         self._on_block = on_block
         self._call_at = call_at
         self._is_on_air, self._is_paused, self._is_running = True, False, False
+        self._open_since_mono_s = -math.inf
         self._silence: NDArray[np.int16] = np.zeros(BLOCK_SAMPLES, np.int16)
         self._silence.flags.writeable = False
         self._meter: deque[tuple[float, int]] = deque(maxlen=METER_BLOCKS)
@@ -46,7 +48,7 @@ class Programme:
 
     def start(self) -> None:
         """Begin the steady flow, from now."""
-        self._mixer = Mixer(self._clock, time.monotonic(), self._silence_after_s)
+        self._mixer = Mixer(self._clock, self._now(), self._silence_after_s)
         self._is_running = True
         self._advance()
 
@@ -60,12 +62,15 @@ class Programme:
         """Take 20 ms of a named source."""
         if self._is_running:
             self._names.add(source)
-            self._mixer.push(source, block, time.monotonic())
+            self._mixer.push(source, block, self._now())
             self._advance()
 
     def set_on_air(self, is_on_air: bool, is_paused: bool) -> None:
-        """Say whether the teacher lets the sound out."""
+        """Say whether the teacher lets the sound out: from now on, and nothing that was said before."""
+        was_open, is_open = self._is_open, is_on_air and not is_paused
         self._is_on_air, self._is_paused = is_on_air, is_paused
+        if is_open and not was_open:
+            self._open_since_mono_s = self._now()
 
     @property
     def reason(self) -> StandInReason | None:
@@ -79,7 +84,7 @@ class Programme:
     @property
     def is_away(self) -> bool:
         """No source gives sound."""
-        now_s = time.monotonic()
+        now_s = self._now()
         return not any(self._mixer.is_heard(name, now_s) for name in self._names)
 
     @property
@@ -104,9 +109,14 @@ class Programme:
         power = sum(square for square, _ in self._meter) / len(self._meter)
         return _dbfs(math.sqrt(power)), _dbfs(max(peak for _, peak in self._meter))
 
+    @property
+    def _is_open(self) -> bool:
+        return self._is_on_air and not self._is_paused
+
     def _advance(self) -> None:
-        for block in self._mixer.take(time.monotonic()):
-            if self._is_paused or not self._is_on_air:
+        for block in self._mixer.take(self._now()):
+            # sound is mixed up to 0.3 s after it was said
+            if not self._is_open or block.captured_mono_s < self._open_since_mono_s:
                 block = AudioBlock(self._silence, block.captured_mono_s, block.sequence)
             samples = block.samples.astype(np.float64)
             self._meter.append((float(np.mean(samples * samples)), int(np.abs(samples).max())))

@@ -109,7 +109,11 @@ class Publisher:
         )
         self._sound_is_used = False
         self._programme = Programme(
-            self.clock, settings.silence_after_s, on_block=self._sound_ready, call_at=self._call_at
+            self.clock,
+            settings.silence_after_s,
+            on_block=self._sound_ready,
+            call_at=self._call_at,
+            now=time.monotonic,
         )
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="preview")
         self._previews = {
@@ -393,6 +397,7 @@ class Publisher:
             repeat_s=settings.board_keep_alive_s,
             stand_in_after_s=settings.stand_in_after_s if is_camera else None,
             stand_in_interval_s=settings.stand_in_interval_s,
+            on_scene=lambda scene: self._fans[track].begin_scene(scene),
             now=time.monotonic,
             call_later=self._loop.call_later,
         )

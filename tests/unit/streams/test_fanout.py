@@ -85,9 +85,9 @@ class Room:
             call_later=self.clock.call_later,
         )
 
-    def frame(self, *, key: bool = False, size: int = 10, track: TrackName = "camera") -> EncodedFrame:
+    def frame(self, *, key: bool = False, size: int = 10, track: TrackName = "camera", scene: int = 0) -> EncodedFrame:
         self.number += 1
-        return EncodedFrame(track, "720p", key, self.clock.now_s, (bytes(size),))
+        return EncodedFrame(track, "720p", key, self.clock.now_s, (bytes(size),), scene)
 
     def play(self, history: str) -> None:
         for letter in history:
@@ -258,3 +258,33 @@ def test_a_budget_fills_up_again_and_no_further() -> None:
     assert budget.wait_s(1.0) == pytest.approx(2.0)
     assert budget.wait_s(3.1) == 0.0
     assert [budget.wait_s(1_000.0) for _ in range(3)] == pytest.approx([0.0, 0.0, 3.0])
+
+
+def test_what_was_switched_off_is_not_replayed_to_a_newcomer() -> None:
+    room = Room()
+    first = Sender()
+    room.fan.add(first)
+    room.fan.deliver(room.frame(key=True))
+    room.fan.deliver(room.frame())
+    room.fan.begin_scene(1)
+    late = Sender()
+    room.fan.add(late)
+    room.fan.deliver(room.frame(key=True))  # of before: it was being encoded
+    room.fan.deliver(room.frame(key=True, scene=1))
+    room.fan.deliver(room.frame(scene=1))
+    assert [frame.scene for frame, _ in late.sent] == [1, 1]
+    assert [frame.scene for frame, _ in first.sent] == [0, 0, 1, 1]
+    assert late.history == "Kp"
+
+
+def test_what_waits_for_a_slow_viewer_does_not_leave_after_it_was_switched_off() -> None:
+    room = Room()
+    slow = Sender(is_stuck=True)
+    room.fan.add(slow)
+    room.fan.deliver(room.frame(key=True))
+    room.fan.deliver(room.frame())
+    assert slow.backlog == 2
+    room.fan.begin_scene(1)
+    assert slow.backlog == 0
+    room.fan.deliver(room.frame(scene=1))
+    assert slow.history == "Kp"  # a scene begins with its key frame

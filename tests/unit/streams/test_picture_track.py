@@ -26,13 +26,15 @@ class Encoder:
     """Notes what it is given."""
 
     given: list[tuple[float, float, Picture]] = field(default_factory=list)
+    scenes: list[tuple[int, bool]] = field(default_factory=list)
     keys: int = 0
     prepared: list[tuple[int, int]] = field(default_factory=list)
     has_waiting: bool = False
     clock: Clock = field(default_factory=Clock)
 
-    def submit(self, picture: Picture, stamp_mono_s: float) -> None:
+    def submit(self, picture: Picture, stamp_mono_s: float, *, scene: int = 0, key: bool = False) -> None:
         self.given.append((self.clock.now_s, stamp_mono_s, picture))
+        self.scenes.append((scene, key))
 
     def want_key(self) -> None:
         self.keys += 1
@@ -49,6 +51,7 @@ class Stage:
         self.encoder = Encoder(clock=self.clock)
         self.encoding = Encoding(cast("Any", self.encoder), is_used=True)
         self.reasons: dict[int, StandInReason] = {}
+        self.begun: list[int] = []
         settings: dict[str, Any] = {
             "encodings": [self.encoding],
             "filters": None,
@@ -58,6 +61,7 @@ class Stage:
             "repeat_s": 2.0,
             "stand_in_after_s": 0.6 if track == "camera" else None,
             "stand_in_interval_s": 0.5,
+            "on_scene": self.begun.append,
             "now": self.clock.now,
             "call_later": self.clock.call_later,
         }
@@ -239,3 +243,17 @@ def test_closing_leaves_no_timer() -> None:
     assert len(stage.clock.timers) == 3
     stage.track.close()
     assert stage.clock.timers == []
+
+
+def test_every_change_of_what_is_shown_is_a_scene_that_begins_with_a_key_frame() -> None:
+    stage = Stage()
+    stage.push(1)
+    stage.clock.pass_s(0.05)
+    stage.push(2)
+    stage.track.set_on_air(False, False)
+    stage.clock.pass_s(0.5)
+    stage.push(3)
+    stage.track.set_on_air(True, False)
+    assert stage.shown == ["away", 1, 2, "off", "off", 3]
+    assert stage.encoder.scenes == [(0, False), (1, True), (1, False), (2, True), (2, False), (3, True)]
+    assert stage.begun == [1, 2, 3]
