@@ -85,7 +85,7 @@ class Agent:
                 tasks.create_task(self._get_warm(), name="warm up")
         finally:
             self._notifier.send(STOPPING="1")
-            self._outbox.close()
+            await self._outbox.close()
 
     # --- wiring ---------------------------------------------------------------------------------------------------
 

@@ -66,11 +66,11 @@ class Commands:
             await publisher.close_viewer(args.viewer, args.reason)
 
     async def _stop(self, args: messages.LessonStop) -> None:
-        self._lesson.stop(f"stopped from the centre by {args.actor}")
+        self._lesson.stop("stopped from the centre")  # by whom is in the centre's own record of acts
 
     async def _propose(self, args: messages.LessonPropose) -> None:
         self._lesson.propose(args.proposal, args.actor, args.expires_s)
 
     async def _acknowledge(self, args: messages.EventAck) -> None:
-        if self._outbox.acknowledge(args.ids):
+        if await self._outbox.acknowledge(args.ids):
             self._on_acknowledged()

@@ -187,9 +187,9 @@ class Lesson:
             ),
             began_mono_s=self._clock(),
         )
+        self._asked.set()
         self._outbox.add(LessonStarted(lesson=lesson, origin=origin))
         log.info("Lesson begins", extra={"lesson": lesson, "origin": origin})
-        self._asked.set()
         self._changed()
 
     def stop(self, reason: str) -> None:
@@ -309,7 +309,9 @@ class Lesson:
         )
         self.paused, self.on_air = False, OnAir()
         self._outbox.add(
-            LessonEnded(lesson=run.report.id, reason=run.reason, duration_s=duration_s, viewers_most=run.viewers_most)
+            LessonEnded(
+                lesson=run.report.id, reason=run.reason[:80], duration_s=duration_s, viewers_most=run.viewers_most
+            )
         )
         log.info("Lesson ended", extra={"lesson": run.report.id, "reason": run.reason})
         self._changed()

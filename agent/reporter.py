@@ -17,7 +17,7 @@ from agent.streams.publisher import Publisher
 from mqttlink.link import Link
 from protocol.errors import BrokerError
 from protocol.lesson import LessonState
-from protocol.messages import Health, RoomState, TrackHealth
+from protocol.messages import Check, CheckStatus, Health, RoomState, Text, TrackHealth
 from protocol.topics import RoomTopics
 
 HEALTH_S = 10.0
@@ -29,6 +29,14 @@ BATCH = 50
 """Events under way at once: a room that was away for a day must not flood the centre."""
 GATHER_S = 0.02
 """Changes within this are one report."""
+_DISK = Text(
+    fr="Le disque du boîtier n’enregistre plus rien ; les faits attendent en mémoire.",
+    en="The mini-PC's disk stores nothing any more; facts wait in memory.",
+)
+_MEND = Text(
+    fr="Libérez de la place ou remplacez le disque avant d’éteindre le boîtier.",
+    en="Free space or replace the disk before the mini-PC is switched off.",
+)
 
 
 class Reporter:
@@ -49,6 +57,7 @@ class Reporter:
         self._rates = _TrackRates()
         self._lesson_turned = asyncio.Event()
         self._was_in_lesson = False
+        self._disk_failed_at: datetime | None = None
         lesson.on_change(self._lesson_changed)
         outbox.on_added(self._events_added.set)
         link.on_connected(self._connected)
@@ -114,11 +123,20 @@ class Reporter:
                 memory_mb=memory_mb,
                 viewers=len(publisher.viewers()) if publisher else 0,
                 tracks=self._rates.look(publisher),
+                checks=self._checks(),
             )
             try:
                 await self._link.publish(self._topics.health, health, qos=0, expiry_s=30)
             except BrokerError:
                 continue  # the next one says it all
+
+    def _checks(self) -> tuple[Check, ...]:
+        problem = self._outbox.problem
+        if problem is None:
+            self._disk_failed_at = None
+            return ()
+        self._disk_failed_at = self._disk_failed_at or datetime.now(UTC)
+        return (Check(id="disk", status=CheckStatus.CRITICAL, since=self._disk_failed_at, message=_DISK, remedy=_MEND),)
 
     async def _wait_for_health(self) -> None:
         """Wait one period; a lesson that begins or ends starts the next period at once."""
@@ -144,9 +162,9 @@ class Reporter:
             now_s = time.monotonic()
             sent = {event_id: at_s for event_id, at_s in sent.items() if now_s - at_s < RESEND_S}
             try:
-                for event in self._outbox.oldest(BATCH) if self._link.is_connected else ():
+                for event in await self._outbox.oldest(BATCH) if self._link.is_connected else ():
                     if event.id not in sent:
-                        await self._link.publish(self._topics.event(event.fact.kind), event, expiry_s=86_400)
+                        await self._link.publish(self._topics.event(event.kind), event.body, expiry_s=86_400)
                         sent[event.id] = now_s
             except BrokerError:
                 sent.clear()

@@ -133,6 +133,7 @@ CODES: dict[str, str] = {
     "device-unsupported": "This device cannot do that.",
     "device-timeout": "The device did not answer in time.",
     "device-lost": "The device was working and stopped.",
+    "disk-failed": "The disk does not store what it should.",
     "lesson-transition": "The lesson cannot do that in its present state.",
     "lesson-not-found": "There is no such lesson.",
     "lesson-not-started": "The lesson has not begun; the page connects by itself when it does.",
