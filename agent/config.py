@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections import Counter
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -14,7 +16,7 @@ from agent.devices.registry import find_driver
 from agent.streams.publisher import StreamSettings
 from protocol.errors import ConfigError
 from protocol.messages import DeviceRole, Id
-from protocol.topics import RoomTopics
+from protocol.topics import ID_PATTERN, RoomTopics
 
 Section = TypeVar("Section")
 
@@ -94,6 +96,9 @@ def parse(raw: dict[str, Any], *, where: str, base: Path) -> RoomSettings:
         for table, role in _ROLES.items()
         if table in raw and (choice := _device(table, role, raw[table], _room_name(raw), problems)) is not None
     ]
+    for device_id, count in Counter(choice.id for choice in devices).items():
+        if count > 1:
+            problems.append(f'id = "{device_id}": is the id of {count} devices; give each its own')
     streams = _section("media", StreamSettings, raw.get("media", {}), problems)
     settings: RoomSettings | None = None
     try:
@@ -128,8 +133,10 @@ def _device(table: str, role: DeviceRole, raw: Any, room_name: Any, problems: li
     if not isinstance(name, str):
         problems.append(f'{table}.driver: is missing; write driver = "simulated" or another driver')
         return None
-    if not isinstance(device_id, str):
-        problems.append(f"{table}.id: must be text")
+    if not isinstance(device_id, str) or not re.fullmatch(ID_PATTERN, device_id):
+        problems.append(
+            f'{table}.id = {device_id!r}: must be 3 to 48 characters of a-z, 0-9 and "-", with no "-" at its ends'
+        )
         return None
     try:
         driver = find_driver(role, name)

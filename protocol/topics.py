@@ -28,7 +28,7 @@ _NAME = re.compile(r"^[a-z0-9][a-z0-9.-]{0,63}$")
 
 def check_id(value: str) -> str:
     """Return ``value`` if it is a legal id, else raise ValueError."""
-    if not _ID.match(value):
+    if not _ID.fullmatch(value):
         raise ValueError(
             f'"{value}" is not an id: 3 to 48 characters of a-z, 0-9 and "-", not starting or ending with "-"'
         )
@@ -44,6 +44,8 @@ class RoomTopics:
 
     def __post_init__(self) -> None:
         check_id(self.territory)
+        if self.territory == "ctl":
+            raise ValueError('"ctl" is no territory: controllers speak there')
         check_id(self.room)
 
     @property

@@ -52,3 +52,14 @@ def test_ids_are_checked_when_a_topic_is_built(bad: str) -> None:
         RoomTopics("075", bad)
     with pytest.raises(ValueError, match="is not an id"):
         topics.controller_reply("main", bad)
+
+
+@pytest.mark.parametrize("id_", ["abc\n", "abc ", "ab", "-abc", "Abc"])
+def test_what_is_no_id_is_refused(id_: str) -> None:
+    with pytest.raises(ValueError, match="is not an id"):
+        RoomTopics("075", id_)
+
+
+def test_no_territory_is_called_as_the_controllers_place() -> None:
+    with pytest.raises(ValueError, match='"ctl" is no territory'):
+        RoomTopics("ctl", "salle-b12")
