@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, Protocol
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 RETRY_MOST_S = 1.0
 """A device that is away in a lesson is tried each second: plugged back, it must be back within 2 s (DESIGN §10)."""
+UNFIT_RETRY_S = 10.0
+"""What is not a device of this kind now may be one when everything is plugged in again: names move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +60,17 @@ class DeviceSlot:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.choice = choice
+        self._sleep = sleep
         self._host = host
         self._on_change = on_change
         self._now = now
         self._clock = clock
         self.is_open = False
+        self.is_held = False
+        """A capture process was asked for and has not ended: what the on-air sign looks at."""
         self.problem: Problem | None = None
         self.lost_mono_s: float | None = None
         self.last_data_mono_s: float | None = None
@@ -112,23 +119,32 @@ class DeviceSlot:
         self._set(CheckStatus.UNKNOWN)
         pump = self._pump_sound if self.role is DeviceRole.MICROPHONE else self._pump_pictures
         try:
-            await keep_running(
-                f"device {self.choice.id}",
-                lambda: pump(sink),
-                on_failure=lambda error: self._lost(error, sink),
-                first_s=0.3,
-                most_s=RETRY_MOST_S,
-                calm_s=10.0,
-            )
-        except DeviceError:
-            # not retryable, and on_failure has told it: the lesson goes on without this device
-            await asyncio.get_running_loop().create_future()
+            while True:
+                with suppress(DeviceError):  # not retryable, and told already: the lesson goes on without this device
+                    await keep_running(
+                        f"device {self.choice.id}",
+                        lambda: self._hold(pump, sink),
+                        on_failure=lambda error: self._lost(error, sink),
+                        first_s=0.3,
+                        most_s=RETRY_MOST_S,
+                        calm_s=10.0,
+                        sleep=self._sleep,
+                    )
+                await self._sleep(UNFIT_RETRY_S)
         finally:
             self.is_open = False
 
     @property
     def _track(self) -> Literal["camera", "board"]:
         return "board" if self.role is DeviceRole.BOARD else "camera"
+
+    async def _hold(self, pump: Callable[[Sink], Awaitable[None]], sink: Sink) -> None:
+        self.is_held = True
+        self._on_change(self)
+        try:
+            await pump(sink)
+        finally:
+            self.is_held = False
 
     async def _pump_pictures(self, sink: Sink) -> None:
         track = self._track

@@ -65,7 +65,9 @@ def ask_card(path: Path, label: str) -> str:
     try:
         answer = bytearray(CAPABILITY.size)
         fcntl.ioctl(fd, VIDIOC_QUERYCAP, answer)
-    except OSError:
+    except OSError as error:
+        if error.errno not in (errno.ENOTTY, errno.EINVAL):  # a plug that moves, rather than another kind of device
+            raise _cannot_open(path, label, error) from None
         raise DeviceUnsupportedError(f"{label}: {path} is not a camera; {_cameras_there()}") from None
     finally:
         os.close(fd)
