@@ -25,7 +25,7 @@ from agent.web.view import CentreLine, panel_view
 from mqttlink.centre_clock import CentreClock
 from mqttlink.link import Link, LinkSettings, Message
 from mqttlink.presence import Presence
-from protocol.lesson import RUNNING
+from protocol.lesson import RUNNING, LessonState
 from protocol.messages import ControllerStatus, DeathReason, RoomStatus
 from protocol.pages import PanelView
 from protocol.topics import CONTROLLER_STATUSES
@@ -36,6 +36,8 @@ LOOK_S = 0.25
 """How often facts that change by themselves (packets left, pages that receive) are looked at in a lesson."""
 FRAMES_MOST_S = 15.0
 """A lesson whose open devices gave nothing at all for this long makes no progress."""
+ENDING_MOST_S = 10.0
+"""A lesson that still ends after this hangs; nothing beats its heart but the end itself."""
 
 
 class Agent:
@@ -71,6 +73,7 @@ class Agent:
         self._serve()
         loop_heart = Heart("event loop", 5.0)
         frame_heart = Heart("lesson frames", FRAMES_MOST_S, lambda: self._lesson.state in RUNNING)
+        end_heart = Heart("lesson's end", ENDING_MOST_S, lambda: self._lesson.state is LessonState.ENDING)
         try:
             async with self._link.running(), asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._host.run(), name="capture host")
@@ -81,7 +84,7 @@ class Agent:
                 )
                 tasks.create_task(self._reporter.run(), name="reporter")
                 tasks.create_task(self._look(loop_heart, frame_heart), name="look")
-                tasks.create_task(feed_watchdog(self._notifier, [loop_heart, frame_heart]), name="watchdog")
+                tasks.create_task(feed_watchdog(self._notifier, [loop_heart, frame_heart, end_heart]), name="watchdog")
                 tasks.create_task(self._get_warm(), name="warm up")
         finally:
             self._notifier.send(STOPPING="1")

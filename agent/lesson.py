@@ -48,7 +48,8 @@ log = logging.getLogger(__name__)
 PREPARE_MOST_S = 3.0
 """A device that shows nothing by then is missing, and the lesson begins without it (a cold start is given 3 s)."""
 CLOSE_MOST_S = 2.0
-"""Viewers are told and devices closed within this, or we stop waiting for them."""
+"""Viewers are told and devices closed within this. Past it the agent is told apart from a healthy one: its heart for a
+lesson's end stops, and the watchdog ends it."""
 
 Origin = Literal["panel", "proposal", "resumed"]
 _TRACKS: dict[DeviceRole, Literal["camera", "board", "sound"]] = {
@@ -145,7 +146,7 @@ class Lesson:
         """Return the on-air sign, from open devices and packets that left."""
         publisher = self._run_now.publisher if self._run_now else None
         return on_air.sign(
-            devices_open=sum(slot.is_open for slot in self.slots),
+            devices_open=sum(slot.is_held for slot in self.slots),
             last_packet_mono_s=publisher.last_packet_mono_s if publisher else None,
             mono_s=self._clock(),
         )
@@ -165,7 +166,7 @@ class Lesson:
             paused=self.paused,
             on_air=self.on_air,
             elapsed_s=self.elapsed_s or 0.0,
-            viewers=len(publisher.viewers()) if publisher else 0,
+            viewers=publisher.connected if publisher else 0,
             stand_in=tuple(_TRACKS[role] for role in self.missing() if role in _TRACKS),
         )
 
@@ -301,6 +302,8 @@ class Lesson:
     def _close(self, run: _Run) -> None:
         duration_s = self._clock() - run.began_mono_s
         self._run_now = None
+        if self.access:  # whatever the lesson was called here: the centre ends the one whose code was shown meanwhile
+            self._used_lessons.add(self.access.lesson)
         if self.state is LessonState.ENDING:
             self._advance(LessonEvent.CLOSED)
         problems = tuple(_MISSING[role] for role in _MISSING if role in run.roles_lost)
@@ -354,7 +357,7 @@ class Lesson:
             self._outbox.add(ViewerJoined(viewer=change.viewer))
         elif change.kind == "left":
             self._outbox.add(ViewerLeft(viewer=change.viewer, reason=change.reason[:80], stayed_s=change.stayed_s))
-        run.viewers_most = max(run.viewers_most, len(run.publisher.viewers()))
+        run.viewers_most = max(run.viewers_most, run.publisher.connected)
         self._changed()
 
     def _on_air_changed(self) -> None:

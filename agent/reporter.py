@@ -81,7 +81,7 @@ class Reporter:
             paused=lesson.paused,
             on_air=lesson.on_air,
             sign=lesson.sign(),
-            viewers=len(publisher.viewers()) if publisher else 0,
+            viewers=publisher.connected if publisher else 0,
             devices=tuple(slot.report() for slot in lesson.slots),
             proposal=lesson.proposal,
             config_rev=document.rev if document else None,
@@ -121,7 +121,7 @@ class Reporter:
                 uptime_s=time.monotonic() - self._began_s,
                 cpu_percent=cpu_percent,
                 memory_mb=memory_mb,
-                viewers=len(publisher.viewers()) if publisher else 0,
+                viewers=publisher.connected if publisher else 0,
                 tracks=self._rates.look(publisher),
                 checks=self._checks(),
             )

@@ -223,6 +223,8 @@ class Publisher:
         plan = read_offer(sdp, self._on_air)
         if viewer in self._viewers:
             await self.close_viewer(viewer, "replaced")
+            if self._has_ended:
+                raise SignallingError("the lesson ended meanwhile", code="lesson-ended")
         if len(self._viewers) >= self._settings.max_viewers:
             raise SignallingError(
                 f"{self._settings.max_viewers} viewers are connected; this room takes no more",
@@ -244,7 +246,10 @@ class Publisher:
             fan.hold()
         try:
             async with asyncio.timeout(ANSWER_S):
-                return await connection.answer(self._levels)
+                answer = await connection.answer(self._levels)
+            if connection.ended:  # while the answer was made: nothing of ours is behind it any more
+                raise SignallingError("the connection was closed meanwhile", code="viewer-not-found")
+            return answer
         except BaseException as error:
             if self._viewers.get(viewer) is connection:
                 self._forget(connection)
@@ -275,6 +280,11 @@ class Publisher:
         notice = self._notice()
         for connection in self._viewers.values():
             connection.send(notice)
+
+    @property
+    def connected(self) -> int:
+        """How many viewers are connected; `viewers` has those too who are on their way."""
+        return sum(connection.is_connected for connection in self._viewers.values())
 
     def viewers(self) -> tuple[ViewerView, ...]:
         """Return everybody who is connected or connecting."""

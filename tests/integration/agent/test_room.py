@@ -91,9 +91,29 @@ async def test_the_lesson_takes_its_id_from_the_code_once(broker: Broker, centre
             await room.press("lesson/stop")
             await room.state_is("idle")
         await until(lambda: centre.facts().count("lesson.ended") == 2, "both ends")
-    started = [event.fact.lesson for event in centre.events if event.fact.kind == "lesson.started"]
-    assert started[0] == "l-1"
-    assert started[1].startswith("room-")
+    assert started_as(centre)[0] == "l-1"
+    assert started_as(centre)[1].startswith("room-")
+
+
+def started_as(centre: Centre) -> list[str]:
+    return [event.fact.lesson for event in centre.events if event.fact.kind == "lesson.started"]
+
+
+async def test_a_code_that_came_in_a_lesson_is_not_the_next_one_s(
+    broker: Broker, centre: Centre, tmp_path: Path
+) -> None:
+    """A lesson that began before its code came ends with it, whatever the room called it."""
+    async with running_room(room_settings(broker, tmp_path, devices={})) as room:
+        await room.press("lesson/start")
+        await room.state_is("degraded")
+        await centre.configure(ConfigDocument(rev=1, config=RoomConfig(name="Salle B12", access=ACCESS)))
+        await until(lambda: any(state.config_rev == 1 for state in centre.states), "the code arrived")
+        await room.press("lesson/stop")
+        await room.state_is("idle")
+        await room.press("lesson/start")
+        await room.state_is("degraded")
+        await until(lambda: len(started_as(centre)) == 2, "both beginnings")
+    assert all(lesson.startswith("room-") for lesson in started_as(centre))
 
 
 async def test_a_camera_pulled_out_and_back_is_degraded_and_live_again(

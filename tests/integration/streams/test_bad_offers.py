@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from aiortc import RTCRtpSender, RTCSessionDescription
 
 from agent.streams.publisher import StreamSettings
 from protocol.errors import CODES, SignallingError
+from protocol.messages import IceServer
 from tests.integration.streams.conftest import Room, open_room
 from tests.integration.streams.peer import Peer
 from tests.integration.streams.sources import film
@@ -137,4 +139,20 @@ async def test_after_the_lesson_nobody_comes_in() -> None:
         offer = await peer.offer()
         await room.stop()
         assert (await refused(room, offer)).code == "lesson-ended"
+        await peer.close()
+
+
+async def test_a_viewer_let_in_while_the_lesson_ends_is_told_that_it_is_over() -> None:
+    """A STUN server that is silent makes an answer take 5 s."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        stun = IceServer(urls=(f"stun:127.0.0.1:{silent.getsockname()[1]}",))
+        peer = Peer()
+        async with open_room() as room:
+            answer = asyncio.create_task(room.publisher.accept("v1", await peer.offer(), (stun,)))
+            await peer.until(lambda: bool(room.publisher.viewers()))
+            assert room.publisher.connected == 0
+        with pytest.raises(SignallingError) as caught:
+            await answer
+        assert caught.value.code == "lesson-ended"
         await peer.close()
