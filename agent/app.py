@@ -14,6 +14,7 @@ from agent.commands import Commands
 from agent.config import RoomSettings
 from agent.desired import DesiredConfig
 from agent.devices.capture import CaptureHost
+from agent.kept_lesson import LessonKeeper
 from agent.lesson import Lesson
 from agent.notify import Heart, SystemdNotifier, feed_watchdog
 from agent.outbox import Outbox
@@ -54,7 +55,8 @@ class Agent:
         self._outbox = Outbox(settings.state_dir / "outbox.sqlite")
         self._desired = DesiredConfig(settings.state_dir / "desired.json")
         self._host = CaptureHost([choice.driver for choice in settings.devices])
-        self._lesson = Lesson(self._room_name, settings.devices, self._host, settings.streams, self._outbox)
+        keeper = LessonKeeper(settings.state_dir / "lesson.json", _boot())
+        self._lesson = Lesson(self._room_name, settings.devices, self._host, settings.streams, self._outbox, keeper)
         self._panel = PanelServer(self._lesson, self._view, settings.panel.port)
         self._link = self._make_link()
         self._reporter = Reporter(self._topics, self._link, self._lesson, self._outbox, self._desired)
@@ -68,9 +70,13 @@ class Agent:
         self._take_desired()
 
     async def run(self) -> None:
-        """Run the room until cancelled, then leave in order."""
+        """Run the room until cancelled, then leave in order: a lesson that runs then is over.
+
+        Any other way out is a fall, and the next run goes on with the lesson.
+        """
         self._panel.bind()
         self._serve()
+        self._lesson.take_up()
         loop_heart = Heart("event loop", 5.0)
         frame_heart = Heart("lesson frames", FRAMES_MOST_S, lambda: self._lesson.state in RUNNING)
         end_heart = Heart("lesson's end", ENDING_MOST_S, lambda: self._lesson.state is LessonState.ENDING)
@@ -86,6 +92,9 @@ class Agent:
                 tasks.create_task(self._look(loop_heart, frame_heart), name="look")
                 tasks.create_task(feed_watchdog(self._notifier, [loop_heart, frame_heart, end_heart]), name="watchdog")
                 tasks.create_task(self._get_warm(), name="warm up")
+        except asyncio.CancelledError:
+            self._lesson.leave()
+            raise
         finally:
             self._notifier.send(STOPPING="1")
             await self._outbox.close()
@@ -187,8 +196,11 @@ class Agent:
 
 
 def _birth(sid: str) -> BaseModel:
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return RoomStatus(online=True, sid=sid, boot=boot, agent=VERSION, at=datetime.now(UTC))
+    return RoomStatus(online=True, sid=sid, boot=_boot(), agent=VERSION, at=datetime.now(UTC))
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def _death(sid: str, reason: DeathReason) -> BaseModel:

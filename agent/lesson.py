@@ -18,6 +18,7 @@ from typing import Literal
 from agent import on_air
 from agent.device_slot import DeviceChoice, DeviceSlot
 from agent.devices.capture import CaptureHost
+from agent.kept_lesson import BEAT_S, KeptLesson, LessonKeeper
 from agent.media import FrameFilters
 from agent.outbox import Outbox
 from agent.streams.publisher import Publisher, StreamSettings, ViewerChange
@@ -71,6 +72,8 @@ class _Run:
     report: LessonReport
     publisher: Publisher
     began_mono_s: float
+    taken_up_mono_s: float
+    falls: int = 0
     stop_asked: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = "failed"
     viewers_most: int = 0
@@ -87,6 +90,7 @@ class Lesson:
         host: CaptureHost,
         streams: StreamSettings,
         outbox: Outbox,
+        keeper: LessonKeeper,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
@@ -95,11 +99,13 @@ class Lesson:
         self._host = host
         self._streams = streams
         self._outbox = outbox
+        self._keeper = keeper
         self._now = now
         self._clock = clock
         self._listeners: list[Callable[[], None]] = []
         self._asked = asyncio.Event()
         self._run_now: _Run | None = None
+        self._cut_off: _Run | None = None
         self._proposal_timer: asyncio.TimerHandle | None = None
         self._used_lessons: set[str] = set()
         self.slots = tuple(DeviceSlot(choice, host, self._device_changed) for choice in choices)
@@ -111,6 +117,8 @@ class Lesson:
         self.proposal: ProposalReport | None = None
         self.summary: PanelSummary | None = None
         self.problem: Problem | None = None
+        self.interrupted: KeptLesson | None = None
+        """A lesson that a power cut ended, and that somebody in the room may go on with."""
 
     # --- what others see ------------------------------------------------------------------------------------------
 
@@ -174,24 +182,97 @@ class Lesson:
 
     def start(self, origin: Origin = "panel") -> None:
         """Begin a lesson; devices open in the background. Raises LessonTransitionError when one runs already."""
-        self._advance(LessonEvent.START)
-        self._settle_proposal("accepted")
         lesson = self.access.lesson if self.access else ""
         if not lesson or lesson in self._used_lessons:
             lesson = f"room-{secrets.token_hex(6)}"
-        self._used_lessons.add(lesson)
-        self.paused, self.on_air, self.summary, self.problem = False, OnAir(), None, None
-        self._run_now = _Run(
-            report=LessonReport(id=lesson, started_at=self._now(), origin=origin),
+        self._begin(LessonReport(id=lesson, started_at=self._now(), origin=origin), None)
+
+    def take_up(self) -> None:
+        """Go on with the lesson under which an earlier run of the agent fell, or have the panel ask. Once, at start."""
+        kept = self._keeper.load()
+        if kept is None:
+            return
+        verdict = self._keeper.verdict(kept)
+        log.info("A lesson was left running", extra={"lesson": kept.lesson, "verdict": verdict})
+        self.interrupted = kept
+        if verdict == "resume":
+            self.resume()
+        elif verdict == "forget":
+            self.drop_interrupted()
+
+    def resume(self) -> None:
+        """Go on with the interrupted lesson, paused and muted as it was. Raises LessonError when there is none."""
+        kept = self.interrupted
+        if kept is None:
+            raise LessonError("there is no interrupted lesson to go on with", code="lesson-not-found")
+        self._begin(LessonReport(id=kept.lesson, started_at=kept.started_at, origin="resumed"), kept)
+
+    def drop_interrupted(self) -> None:
+        """End the interrupted lesson for good."""
+        kept, self.interrupted = self.interrupted, None
+        if kept is not None:
+            self._keeper.forget()
+            duration_s = max(0.0, (kept.alive_at - kept.started_at).total_seconds())
+            self._tell_ended(kept.lesson, "interrupted", duration_s, kept.viewers_most)
+            self._changed()
+
+    def leave(self) -> None:
+        """The agent is told to stop: what `run` left running is over, and is not resumed."""
+        run, self._cut_off = self._cut_off, None
+        if run is not None:
+            self._keeper.forget()
+            self._tell_ended(run.report.id, "the agent stops", self._clock() - run.began_mono_s, run.viewers_most)
+
+    def _begin(self, report: LessonReport, kept: KeptLesson | None) -> None:
+        self._advance(LessonEvent.START)
+        self._settle_proposal("accepted")
+        if kept is None:
+            self.drop_interrupted()
+        self.interrupted = None
+        self._used_lessons.add(report.id)
+        self.paused = kept.paused if kept else False
+        self.on_air = kept.on_air if kept else OnAir()
+        self.summary = self.problem = None
+        mono_s = self._clock()
+        if kept is not None and kept.boot == self._keeper.boot:
+            began_mono_s = kept.began_mono_s
+        else:  # a new lesson, or one from before a reboot, whose monotonic times mean nothing now
+            began_mono_s = mono_s - max(0.0, (self._now() - report.started_at).total_seconds())
+        self._run_now = run = _Run(
+            report=report,
             publisher=Publisher(
                 self._streams, notice=self.notice, on_viewer=self._viewer_changed, filters=self.filters
             ),
-            began_mono_s=self._clock(),
+            began_mono_s=began_mono_s,
+            taken_up_mono_s=mono_s,
+            falls=self._keeper.falls(kept) if kept else 0,
+            viewers_most=kept.viewers_most if kept else 0,
         )
+        run.publisher.set_on_air(self.on_air, self.paused)
         self._asked.set()
-        self._outbox.add(LessonStarted(lesson=lesson, origin=origin))
-        log.info("Lesson begins", extra={"lesson": lesson, "origin": origin})
+        self._keep()
+        self._outbox.add(LessonStarted(lesson=report.id, origin=report.origin))
+        log.info("Lesson begins", extra={"lesson": report.id, "origin": report.origin})
         self._changed()
+
+    def _keep(self) -> None:
+        run = self._run_now
+        if run is not None and self.state in RUNNING:
+            self._keeper.keep(
+                KeptLesson(
+                    boot=self._keeper.boot,
+                    lesson=run.report.id,
+                    started_at=run.report.started_at,
+                    began_mono_s=run.began_mono_s,
+                    taken_up_mono_s=run.taken_up_mono_s,
+                    alive_mono_s=self._clock(),
+                    alive_at=self._now(),
+                    paused=self.paused,
+                    on_air=self.on_air,
+                    viewers_most=run.viewers_most,
+                    falls=run.falls,
+                )
+            )
 
     def stop(self, reason: str) -> None:
         """End the lesson. Raises LessonTransitionError when none runs."""
@@ -263,25 +344,26 @@ class Lesson:
             try:
                 await self._carry_out(run)
             except asyncio.CancelledError:
-                run.reason = "the agent stops"
+                self._cut_off, self._run_now = run, None  # `leave` says whether it is over
                 raise
             except Exception:
                 run.reason = "a fault in the agent"
                 self.problem = Problem(code="internal", message="the lesson fell; press Start to begin again")
                 log.exception("The lesson fell", extra={"lesson": run.report.id})
                 self._advance(LessonEvent.FAULT)
-            finally:
-                self._close(run)
+            self._close(run)
 
     async def _carry_out(self, run: _Run) -> None:
         async with asyncio.TaskGroup() as tasks:
             work = [tasks.create_task(run.publisher.run(), name="publisher")]
             work += [tasks.create_task(slot.run(run.publisher), name=f"device {slot.choice.id}") for slot in self.slots]
             prepare = tasks.create_task(self._leave_preparing(), name="prepare")
+            beat = tasks.create_task(self._beat(), name="keep the lesson")
             if not self.slots:
                 self._judge_devices()
             await run.stop_asked.wait()
             prepare.cancel()
+            beat.cancel()
             await self._end(work)
 
     async def _end(self, work: list[asyncio.Task[None]]) -> None:
@@ -290,6 +372,11 @@ class Lesson:
         _, late = await asyncio.wait(work, timeout=CLOSE_MOST_S)
         if late:
             log.error("Parts of the lesson do not close", extra={"tasks": ", ".join(task.get_name() for task in late)})
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_S)
+            self._keep()
 
     async def _leave_preparing(self) -> None:
         await asyncio.sleep(PREPARE_MOST_S)
@@ -311,13 +398,15 @@ class Lesson:
             lesson=run.report.id, duration_s=duration_s, viewers_most=run.viewers_most, problems=problems
         )
         self.paused, self.on_air = False, OnAir()
-        self._outbox.add(
-            LessonEnded(
-                lesson=run.report.id, reason=run.reason[:80], duration_s=duration_s, viewers_most=run.viewers_most
-            )
-        )
-        log.info("Lesson ended", extra={"lesson": run.report.id, "reason": run.reason})
+        self._keeper.forget()
+        self._tell_ended(run.report.id, run.reason, duration_s, run.viewers_most)
         self._changed()
+
+    def _tell_ended(self, lesson: str, reason: str, duration_s: float, viewers_most: int) -> None:
+        self._outbox.add(
+            LessonEnded(lesson=lesson, reason=reason[:80], duration_s=duration_s, viewers_most=viewers_most)
+        )
+        log.info("Lesson ended", extra={"lesson": lesson, "reason": reason})
 
     # --- what happens meanwhile -----------------------------------------------------------------------------------
 
@@ -363,6 +452,7 @@ class Lesson:
     def _on_air_changed(self) -> None:
         if self._run_now:
             self._run_now.publisher.set_on_air(self.on_air, self.paused)
+        self._keep()
         self._changed()
 
     def _proposal_ran_out(self) -> None:

@@ -191,6 +191,14 @@ class PanelProposal(Wire):
     remaining_s: float
 
 
+class PanelInterrupted(Wire):
+    """A lesson that a power cut ended: somebody in the room says whether it goes on."""
+
+    lesson: str
+    started_at: AwareDatetime
+    interrupted_at: AwareDatetime = Field(description="when it was last seen running")
+
+
 class PanelView(Wire):
     """Everything the panel shows. ``GET /api/panel``; data of the SSE event ``panel``, sent on change."""
 
@@ -209,6 +217,7 @@ class PanelView(Wire):
     centre: Literal["connected", "no-controller", "away"] = "away"
     centre_since: AwareDatetime | None = None
     proposal: PanelProposal | None = None
+    interrupted: PanelInterrupted | None = None
     summary: PanelSummary | None = None
     problem: Problem | None = None
 

@@ -191,6 +191,8 @@ class PanelServer:
             Route("/api/events", self._events),
             Route("/api/lesson/start", self._start, methods=["POST"]),
             Route("/api/lesson/stop", self._stop, methods=["POST"]),
+            Route("/api/lesson/resume", self._resume, methods=["POST"]),
+            Route("/api/lesson/drop", self._drop, methods=["POST"]),
             Route("/api/lesson/pause", self._pause, methods=["POST"]),
             Route("/api/lesson/on-air", self._on_air, methods=["POST"]),
             Route("/api/proposal", self._proposal, methods=["POST"]),
@@ -223,6 +225,14 @@ class PanelServer:
 
     async def _stop(self, request: Request) -> Response:
         self._lesson.stop("teacher pressed stop")
+        return _json(self._view())
+
+    async def _resume(self, request: Request) -> Response:
+        self._lesson.resume()
+        return _json(self._view())
+
+    async def _drop(self, request: Request) -> Response:
+        self._lesson.drop_interrupted()
         return _json(self._view())
 
     async def _pause(self, request: Request) -> Response:

@@ -11,7 +11,7 @@ from typing import Literal
 from agent.lesson import Lesson
 from protocol.lesson import LessonState
 from protocol.messages import DeviceRole
-from protocol.pages import PanelProposal, PanelView, PanelViewer, Step
+from protocol.pages import PanelInterrupted, PanelProposal, PanelView, PanelViewer, Step
 
 RECEPTION_FRESH_S = 5.0
 """A page reports its reception each 2 s; two missed and we no longer say that it receives."""
@@ -55,6 +55,7 @@ def panel_view(
         centre=centre.state,
         centre_since=centre.since,
         proposal=_proposal(lesson),
+        interrupted=_interrupted(lesson),
         summary=lesson.summary,
         problem=lesson.problem,
     )
@@ -92,6 +93,13 @@ def _steps(lesson: Lesson) -> tuple[Step, ...]:
         for slot in lesson.slots
         if slot.role in _STEP_IDS
     )
+
+
+def _interrupted(lesson: Lesson) -> PanelInterrupted | None:
+    kept = lesson.interrupted
+    if kept is None:
+        return None
+    return PanelInterrupted(lesson=kept.lesson, started_at=kept.started_at, interrupted_at=kept.alive_at)
 
 
 def _proposal(lesson: Lesson) -> PanelProposal | None:

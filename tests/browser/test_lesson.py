@@ -6,6 +6,7 @@ import asyncio
 import logging
 import statistics
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
@@ -13,7 +14,7 @@ from itertools import pairwise
 import pytest
 from playwright.async_api import Page
 
-from tests.browser.people import People, Viewer, until
+from tests.browser.people import People, Pupil, Viewer, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(90)]
 
@@ -130,6 +131,30 @@ async def test_a_camera_that_dies_is_stood_in_for_and_comes_back(people: People)
     assert gap_ms < 3000
     assert await pupil.page.evaluate("[window.estrade.connection === window.before, states]") == [True, []]
     await panel.wait_for_selector("#panel[data-state=live]")
+
+
+async def test_an_agent_killed_mid_lesson_goes_on_and_pupils_come_back(people: People) -> None:
+    panel, pupil = await people.teacher(), await people.pupil()
+    await pupil.enter("Lina")
+    await start(panel)
+    await pupil.is_in_class()
+    await panel.click("#mute")
+    await pupil.reads("#sound-fact", "Le professeur a coupé son micro")
+    people.complaints.expected |= {503, 504}  # asked while the room comes back
+    people.complaints.expects_outage = True
+    killed_ms = time.time() * 1000
+    people.rig.kill_agent()
+    await until(lambda: is_after(pupil, killed_ms + 200), "pictures of the agent that came after")
+    log.info("Pictures again %.0f ms after the agent was killed", time.time() * 1000 - killed_ms)
+    assert time.time() * 1000 - killed_ms < 4000
+    await pupil.reads("#sound-fact", "Le professeur a coupé son micro")
+    await panel.wait_for_selector("#panel[data-state=live]")
+    await panel.get_by_text("Lina").wait_for()
+    await panel.wait_for_selector("#mute[data-off=true]")
+
+
+async def is_after(pupil: Pupil, wall_ms: float) -> bool:
+    return await pupil.captured_ms() > wall_ms
 
 
 async def test_pause_and_mute_are_two_facts_that_survive_each_other(people: People) -> None:

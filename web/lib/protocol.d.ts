@@ -248,6 +248,14 @@ export interface OnAirBody {
   sound?: boolean | null;
 }
 
+/** A lesson that a power cut ended: somebody in the room says whether it goes on. */
+export interface PanelInterrupted {
+  lesson: string;
+  started_at: string;
+  /** when it was last seen running */
+  interrupted_at: string;
+}
+
 /** Sound meter; data of the SSE event ``level``, ten a second while the microphone is open. */
 export interface PanelLevel {
   rms_dbfs: number;
@@ -286,6 +294,7 @@ export interface PanelView {
   centre: "connected" | "no-controller" | "away";
   centre_since: string | null;
   proposal: PanelProposal | null;
+  interrupted: PanelInterrupted | null;
   summary: PanelSummary | null;
   problem: Problem | null;
 }
