@@ -85,7 +85,9 @@ def _hear_verdict(wrapped: ssl.SSLSocket) -> None:
     """
     if wrapped.version() != "TLSv1.3":
         return
-    select.select([wrapped], [], [], VERDICT_TIMEOUT_S)
+    readable = select.poll()  # select.select takes no descriptor from 1024 on
+    readable.register(wrapped, select.POLLIN)
+    readable.poll(VERDICT_TIMEOUT_S * 1000)
     wrapped.setblocking(False)
     with contextlib.suppress(ssl.SSLWantReadError):
         if not wrapped.read(1):
@@ -256,6 +258,9 @@ class Connection:
         except aiomqtt.MqttError as error:
             client.abandon()
             raise self._why_not_open(error) from error
+        except (OSError, ValueError) as error:  # aiomqtt passes on what it does not know, as UnicodeError for a name
+            client.abandon()
+            raise BrokerError(f"the broker {settings.broker} cannot be reached: {error}") from error
         except BaseException:
             client.abandon()
             raise

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -226,6 +228,24 @@ async def test_why_there_is_no_connection_is_told_apart(
     silent = await refusal(replace(ours, connect_timeout_s=0.5))
     broker.thaw()
     assert silent.code == "broker-unavailable"
+
+
+async def test_a_name_that_no_resolver_takes_is_a_broker_that_cannot_be_reached(broker: Broker) -> None:
+    unreachable = await refusal(replace(broker.room("room-a"), host="centre..example"))
+    assert (unreachable.code, "cannot be reached" in unreachable.message) == ("broker-unavailable", True)
+
+
+async def test_a_process_with_more_than_1024_descriptors_connects(broker: Broker) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        async with asyncio.timeout(WAIT_S), Link(broker.room("room-a")).running() as link:
+            await link.wait_connected()
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def test_a_user_that_the_broker_does_not_admit_is_told_so(tmp_path: Any) -> None:
