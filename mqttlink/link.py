@@ -9,7 +9,7 @@ import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,6 +38,8 @@ CALM_S = 5.0
 WILL_NOT_HEAL = frozenset({"broker-certificate", "broker-not-authorised", "broker-refused"})
 """Refusals that only people end; trying them often fills two logs."""
 TIME_TIMEOUT_S = 5.0
+ANSWER_WAIT_S = 10.0
+"""An answer waits so long for a line; whoever asked waits hardly longer."""
 
 
 class Link:
@@ -117,7 +119,7 @@ class Link:
 
         Commands run side by side, each id once. Late ones are refused by the centre's clock.
         """
-        served = Served(handler, self._send, self.clock)
+        served = Served(handler, self._send_answer, self.clock)
         self.on_message(topic_filter, served.handle, is_ordered=False)
 
     def expect_replies(self, topic_filter: str) -> None:
@@ -348,6 +350,13 @@ class Link:
         return await self._now_open().publish(
             topic, payload, qos=1, expiry_s=expiry_s, response_topic=response_topic, correlation=correlation
         )
+
+    async def _send_answer(self, topic: str, payload: bytes, **more: Any) -> int:
+        """Send when there is a line: what a resumed session holds for us comes before our birth."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_WAIT_S):
+                await self._connected.wait()
+        return await self._send(topic, payload, **more)
 
     def _now_open(self) -> Connection:
         if self._connection is None:

@@ -40,6 +40,12 @@ def make_room(broker: Broker, handler: Callable[[str, Command], Any] = echo, **m
     return link
 
 
+def resumed_room(settings: LinkSettings, handler: Callable[[str, Command], Any] = echo) -> Link:
+    room = Link(settings, presence(ROOM.status))
+    room.serve(ROOM.cmd("+"), handler)
+    return room
+
+
 def make_controller(broker: Broker) -> Link:
     link = Link(broker.controller("c-1"))
     link.expect_replies(topics.controller_reply("c-1", "room-a").replace("room-a", "+"))
@@ -115,6 +121,20 @@ async def test_slow_commands_do_not_hold_up_others(broker: Broker) -> None:
         await room.wait_connected()
         await controller.wait_connected()
         await asyncio.gather(*(call(controller) for _ in range(5)))
+
+
+async def test_an_offer_waits_for_a_room_that_is_away_and_is_answered(broker: Broker) -> None:
+    settings = replace(broker.room("room-a"), clean_start=False, session_expiry_s=60)
+    controller = make_controller(broker)
+    async with asyncio.timeout(WAIT_S), controller.running(), asyncio.TaskGroup() as group:
+        await controller.wait_connected()
+        async with resumed_room(settings).running() as room:
+            await room.wait_connected()
+        offer = group.create_task(call(controller, timeout_s=WAIT_S))
+        await asyncio.sleep(0)
+        await controller.publish(OTHER.config, b"{}")  # acknowledged after the offer
+        async with resumed_room(settings).running():
+            assert (await offer)["actor"] == "it"
 
 
 async def test_a_room_learns_the_centres_time_and_then_refuses_what_is_late(broker: Broker) -> None:
