@@ -225,6 +225,7 @@ class Connection:
         self._will = will
         self._paho_log = _PahoLog()
         self._client: _Client | None = None
+        self._is_leaving = False
 
     async def open(self) -> None:
         """Connect. Raises BrokerError: ``broker-certificate``, ``broker-not-authorised`` or ``broker-unavailable``."""
@@ -352,8 +353,10 @@ class Connection:
     async def leave(self, last_words: tuple[str, bytes] | None) -> None:
         """Publish ``last_words`` (topic and payload, retained) and disconnect; at most about 4 s.
 
-        When they cannot be said, the connection is cut instead, so that the broker publishes the will.
+        When they cannot be said, the connection is cut instead, so that the broker publishes the will. What comes
+        meanwhile is not taken: the broker keeps it for a session that is resumed.
         """
+        self._is_leaving = True
         client = self._client
         if client is None:
             return
@@ -381,6 +384,8 @@ class Connection:
         return self._client
 
     def _on_message(self, message: MQTTMessage) -> None:
+        if self._is_leaving:
+            return
         client = self._client
         try:
             topic = message.topic

@@ -90,8 +90,8 @@ class Link:
         *,
         qos: int = 1,
         manual_ack: bool = False,
-        is_ordered: bool = True,
         most_at_once: int = MOST_AT_ONCE,
+        most_of_topic: int = 1,
         most_waiting: int = MOST_WAITING,
     ) -> None:
         """Have ``await handler(message)`` called for each message of the filter; see `dispatch.Route`.
@@ -108,8 +108,8 @@ class Link:
                 handler,
                 qos=qos,
                 must_handle=manual_ack,
-                is_ordered=is_ordered,
                 most_at_once=most_at_once,
+                most_of_topic=most_of_topic,
                 most_waiting=most_waiting,
             )
         )
@@ -117,10 +117,12 @@ class Link:
     def serve(self, topic_filter: str, handler: CommandHandler) -> None:
         """Answer commands: ``await handler(topic, command)`` returns the result or raises EstradeError.
 
-        Commands run side by side, each id once. Late ones are refused by the centre's clock.
+        Commands run side by side, each id once. Late ones are refused by the centre's clock. One kind that is slow
+        does not keep the others waiting. A command is acknowledged when it is taken: should we die before the answer,
+        whoever asked runs into its time-out and asks again.
         """
         served = Served(handler, self._send_answer, self.clock)
-        self.on_message(topic_filter, served.handle, is_ordered=False)
+        self.on_message(topic_filter, served.handle, most_at_once=2 * MOST_AT_ONCE, most_of_topic=MOST_AT_ONCE)
 
     def expect_replies(self, topic_filter: str) -> None:
         """Subscribe to the topics that `call` will name as ``reply_topic``."""

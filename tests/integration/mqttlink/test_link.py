@@ -123,6 +123,41 @@ async def test_slow_commands_do_not_hold_up_others(broker: Broker) -> None:
         await asyncio.gather(*(call(controller) for _ in range(5)))
 
 
+@pytest.mark.parametrize("offers", [30, 100])
+async def test_offers_that_wait_for_a_dead_relay_hold_up_nothing_else(broker: Broker, offers: int) -> None:
+    """30 are more than the broker sends unacknowledged, 100 more than are carried out at once."""
+    gate, is_heard = asyncio.Event(), asyncio.Event()
+    begun: list[str] = []
+
+    async def handler(topic: str, command: Command) -> dict[str, Any]:
+        begun.append(topic)
+        if topic == ROOM.cmd("rtc.offer"):
+            await gate.wait()
+        return {}
+
+    async def hear(message: Message) -> None:
+        is_heard.set()
+
+    room = Link(replace(broker.room("room-a"), receive_maximum=20))
+    room.serve(ROOM.cmd("+"), handler)
+    room.on_message(ROOM.config, hear)
+    controller = make_controller(broker)
+    async with asyncio.timeout(WAIT_S), room.running(), controller.running(), asyncio.TaskGroup() as group:
+        await room.wait_connected()
+        await controller.wait_connected()
+        waiting = [
+            group.create_task(controller.call(ROOM.cmd("rtc.offer"), STOP, reply_topic=REPLY, timeout_s=WAIT_S))
+            for _ in range(offers)
+        ]
+        await true(lambda: len(begun) >= 20)
+        assert await call(controller, timeout_s=2.0) == {}
+        await controller.publish(ROOM.config, b"{}")
+        await is_heard.wait()
+        assert not any(task.done() for task in waiting)
+        gate.set()
+    assert [task.result() for task in waiting] == [{}] * offers
+
+
 async def test_an_offer_waits_for_a_room_that_is_away_and_is_answered(broker: Broker) -> None:
     settings = replace(broker.room("room-a"), clean_start=False, session_expiry_s=60)
     controller = make_controller(broker)
@@ -133,6 +168,31 @@ async def test_an_offer_waits_for_a_room_that_is_away_and_is_answered(broker: Br
         offer = group.create_task(call(controller, timeout_s=WAIT_S))
         await asyncio.sleep(0)
         await controller.publish(OTHER.config, b"{}")  # acknowledged after the offer
+        async with resumed_room(settings).running():
+            assert (await offer)["actor"] == "it"
+
+
+async def test_an_offer_that_comes_while_the_room_says_goodbye_waits_for_its_return(broker: Broker) -> None:
+    never = asyncio.Event()
+
+    async def stuck(topic: str, command: Command) -> dict[str, Any]:
+        await never.wait()
+        return {}
+
+    settings = replace(broker.room("room-a"), clean_start=False, session_expiry_s=60)
+    controller = make_controller(broker)
+    async with asyncio.timeout(WAIT_S), controller.running(), asyncio.TaskGroup() as group:
+        await controller.wait_connected()
+        room = resumed_room(settings, stuck)
+        life = group.create_task(room.run())
+        await room.wait_connected()
+        broker.freeze()  # it will hear what is written now in this order
+        offer = group.create_task(call(controller, timeout_s=WAIT_S))
+        await asyncio.sleep(0)
+        life.cancel()
+        await true(lambda: not room.is_connected)
+        broker.thaw()
+        await asyncio.wait({life})
         async with resumed_room(settings).running():
             assert (await offer)["actor"] == "it"
 

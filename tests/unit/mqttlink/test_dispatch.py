@@ -62,12 +62,30 @@ async def test_unordered_messages_of_one_topic_are_handled_side_by_side() -> Non
     async def handler(received: Message) -> None:
         await both.wait()
 
-    async with asyncio.timeout(5), at_work(Route("#", handler, is_ordered=False)) as route:
+    async with asyncio.timeout(5), at_work(Route("#", handler, most_of_topic=2)) as route:
         route.put(message("a"), lambda: None)
         route.put(message("a"), lambda: None)
 
 
-async def test_a_message_is_acknowledged_after_its_handler() -> None:
+async def test_a_topic_of_slow_handlers_leaves_room_for_the_others() -> None:
+    gate = asyncio.Event()
+    begun: list[str] = []
+
+    async def handler(received: Message) -> None:
+        begun.append(received.topic)
+        if received.topic == "slow":
+            await gate.wait()
+        else:
+            gate.set()
+
+    async with asyncio.timeout(5), at_work(Route("#", handler, most_at_once=4, most_of_topic=3)) as route:
+        for _ in range(5):
+            route.put(message("slow"), lambda: None)
+        route.put(message("quick"), lambda: None)
+    assert begun == ["slow"] * 3 + ["quick"] + ["slow"] * 2
+
+
+async def test_a_message_is_acknowledged_when_it_is_taken() -> None:
     history: list[str] = []
 
     async def handler(received: Message) -> None:
@@ -75,7 +93,20 @@ async def test_a_message_is_acknowledged_after_its_handler() -> None:
 
     async with at_work(Route("#", handler)) as route:
         route.put(message("a"), lambda: history.append("acknowledged"))
-    assert history == ["handled", "acknowledged"]
+    assert history == ["acknowledged", "handled"]
+
+
+async def test_beyond_what_may_wait_the_acknowledgement_follows_the_handler() -> None:
+    """Else the broker would send for ever what nobody has the time to handle."""
+    history: list[str] = []
+
+    async def handler(received: Message) -> None:
+        history.append(received.payload.decode())
+
+    async with at_work(Route("#", handler, most_at_once=1, most_waiting=2)) as route:
+        for n in range(4):  # the first is at work, two wait
+            route.put(message("a", str(n)), lambda n=n: history.append(f"ack {n}"))  # type: ignore[misc]
+    assert history == ["ack 0", "ack 1", "ack 2", "0", "1", "2", "3", "ack 3"]
 
 
 async def test_what_must_be_handled_is_tried_again_and_not_acknowledged_meanwhile() -> None:
@@ -106,7 +137,7 @@ async def test_a_fault_of_a_handler_is_logged_and_the_next_message_handled(caplo
     async with at_work(Route("#", handler)) as route:
         route.put(message("a", "bad"), lambda: seen.append(b"ack"))
         route.put(message("a", "good"), lambda: seen.append(b"ack"))
-    assert seen == [b"ack", b"good", b"ack"]
+    assert seen == [b"ack", b"ack", b"good"]
     assert "A message was not handled" in caplog.text
 
 
