@@ -20,6 +20,8 @@ LOOK_EVERY_S = 5.0
 """A machine that slept must not judge deadlines by the time before for long; a look costs two system calls."""
 ASK_AGAIN_S = 10.0
 """After an unanswered question: no controller is there at the moment."""
+_NOBODY_THERE = frozenset({"room-timeout", "room-offline", "broker-unavailable"})
+"""What a question ends with while no controller runs; nothing to warn of."""
 
 
 class CentreClock:
@@ -28,9 +30,16 @@ class CentreClock:
     In the centre itself, use `CentreClock.own`. In a room, `learn` or `follow` tell it; until then nothing is late.
     """
 
-    def __init__(self, *, mono: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        *,
+        mono: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        ask_again_s: float = ASK_AGAIN_S,
+    ) -> None:
         self._mono = mono
         self._wall = wall
+        self._ask_again_s = ask_again_s
         self._offset_s: float | None = None
         self._is_own = False
         self._drift_s = self._now_drift()
@@ -77,7 +86,7 @@ class CentreClock:
         ``ask`` returns the centre's time or raises EstradeError; ``connected`` is set at each connection and cleared
         here.
         """
-        is_answered = False
+        is_answered, last_code = False, ""
         while True:
             if connected.is_set() or self.has_jumped() or not is_answered:
                 connected.clear()
@@ -85,14 +94,19 @@ class CentreClock:
                 try:
                     told = await ask()
                 except EstradeError as error:
-                    is_answered = False
-                    log.debug("The centre's time was not told", extra={"code": error.code})
+                    is_news = error.code not in _NOBODY_THERE and error.code != last_code
+                    is_answered, last_code = False, error.code
+                    log.log(
+                        logging.WARNING if is_news else logging.DEBUG,
+                        "The centre's time was not told",
+                        extra={"code": error.code, "reason": error.message},
+                    )
                 else:
-                    is_answered = True
+                    is_answered, last_code = True, ""
                     self.learn(told, asked_mono_s=asked, answered_mono_s=self._mono())
                     log.debug("The centre's time is known")
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY_S if is_answered else ASK_AGAIN_S):
+                async with asyncio.timeout(LOOK_EVERY_S if is_answered else self._ask_again_s):
                     await connected.wait()
 
     def _now_drift(self) -> float:

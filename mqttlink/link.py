@@ -15,7 +15,7 @@ from typing import Any
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from mqttlink.centre_clock import CentreClock
 from mqttlink.connection import Connection, properties
@@ -24,7 +24,7 @@ from mqttlink.message import Message, matches
 from mqttlink.presence import Presence
 from mqttlink.rpc import Calls, CommandHandler, Served
 from mqttlink.settings import LinkSettings
-from protocol.errors import BrokerError
+from protocol.errors import BrokerError, CommandError
 from protocol.messages import DeathReason, TimeAsked, TimeTold
 
 __all__ = ["Link", "LinkSettings", "Message"]
@@ -184,7 +184,11 @@ class Link:
         async def ask() -> float:
             await self.wait_connected()
             result = await self.call(request_topic, TimeAsked(), reply_topic=reply_topic, timeout_s=TIME_TIMEOUT_S)
-            return TimeTold.model_validate(result).now
+            try:
+                return TimeTold.model_validate(result).now
+            except ValidationError as error:
+                why = error.errors(include_input=False)[0]["msg"]
+                raise CommandError(f'the answer to "{request_topic}" is not a time: {why}') from error
 
         await self.clock.follow(ask, connected)
 

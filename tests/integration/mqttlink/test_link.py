@@ -223,6 +223,27 @@ async def test_a_room_learns_the_centres_time_and_then_refuses_what_is_late(brok
         assert await call(controller)
 
 
+async def test_an_answer_that_is_no_time_is_told_and_asked_for_again(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers: list[dict[str, Any]] = [{}, {"now": "soon"}, {"now": 1_900_000_000.0}]
+
+    async def tell(topic: str, command: Command) -> dict[str, Any]:
+        return answers.pop(0)
+
+    clock = CentreClock(ask_again_s=0.02)
+    room, controller = Link(broker.room("room-a"), clock=clock), Link(broker.controller("c-1"))
+    controller.serve(topics.ALL_REQUESTS, tell)
+    async with asyncio.timeout(WAIT_S), controller.running(), room.running(), asyncio.TaskGroup() as group:
+        await controller.wait_connected()
+        following = group.create_task(room.follow_clock(ROOM.req("time"), ROOM.reply("time")))
+        await true(lambda: clock.is_known)
+        following.cancel()
+    told = [record for record in caplog.records if record.message == "The centre's time was not told"]
+    assert [record.levelname for record in told] == ["WARNING"]
+    assert "is not a time" in vars(told[0])["reason"]
+
+
 # --- rights ---------------------------------------------------------------------------------------------------------
 
 
