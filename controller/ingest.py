@@ -21,7 +21,7 @@ from controller.lessons import LessonBook
 from controller.store.events import EventRecord
 from controller.store.rooms import LastReport, RoomRecord
 from controller.store.store import Store
-from mqttlink import Link, Message
+from mqttlink import CentreClock, Link, Message
 from protocol import topics
 from protocol.errors import CommandError, EstradeError
 from protocol.messages import Command, Event, EventAck, Health, RoomState, RoomStatus, TimeTold, Token, Wire
@@ -72,6 +72,7 @@ class Ingest:
         self._instance = instance
         self._now = now
         self._mono = mono
+        self._clock = CentreClock.own()
         self._looked_up: OrderedDict[str, float] = OrderedDict()
         self._learning = asyncio.Lock()
         self._stored: dict[str, set[str]] = {}
@@ -86,6 +87,7 @@ class Ingest:
 
     def attach(self, rpc: Link, events: Link) -> None:
         """Set up both links before they run."""
+        self._clock = rpc.clock  # the one that its deadlines come from
         rpc.on_message(topics.ALL_STATUS, self.on_status)
         rpc.on_message(topics.ALL_STATE, self.on_state)
         rpc.on_message(topics.ALL_HEALTH, self.on_health, qos=0)
@@ -150,7 +152,7 @@ class Ingest:
         self._fleet.hear(room)
         name = topics.parse(topic).name
         if name == "time":
-            return TimeTold(now=self._now().timestamp()).model_dump()
+            return TimeTold(now=self._clock.deadline(0.0)).model_dump()
         raise CommandError(f'this centre knows no request "{name}"', code="command-unknown")
 
     # --- tasks --------------------------------------------------------------------------------------------------

@@ -160,12 +160,12 @@ class Served:
             problem = f"the envelope is not of its form: {error.errors()[0]['msg']}"
             return Answer(ok=False, error=Problem(code="args-invalid", message=problem[:500]))
         key = (message.topic, command.id)
+        if key not in self._answers and await self._clock.has_passed(command.deadline):
+            return Answer(ok=False, error=Problem(code="command-late", message="the command came after its deadline"))
         known = self._answers.get(key)
         if known is not None:
             self._answers.move_to_end(key)
             return await asyncio.shield(known)
-        if self._clock.is_late(command.deadline):
-            return Answer(ok=False, error=Problem(code="command-late", message="the command came after its deadline"))
         promise: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._answers[key] = promise
         self._forget_old()

@@ -223,6 +223,42 @@ async def test_a_room_learns_the_centres_time_and_then_refuses_what_is_late(brok
         assert await call(controller)
 
 
+async def test_a_centre_that_comes_back_with_an_earlier_date_is_asked_before_it_is_refused(broker: Broker) -> None:
+    centre_s = 1_900_000_000.0
+    clock = CentreClock()
+    room = make_room(broker, clock=clock)
+    asked = 0
+
+    def centre(date_s: float) -> Link:
+        link = Link(broker.controller("c-1"), clock=CentreClock.own(wall=lambda: date_s))
+
+        async def tell(topic: str, command: Command) -> dict[str, Any]:
+            nonlocal asked
+            asked += 1
+            return TimeTold(now=link.clock.deadline(0.0)).model_dump()
+
+        link.serve(topics.ALL_REQUESTS, tell)
+        return link
+
+    async with asyncio.timeout(WAIT_S), room.running(), asyncio.TaskGroup() as group:
+        async with centre(centre_s).running() as controller:
+            await asyncio.gather(room.wait_connected(), controller.wait_connected())
+            following = group.create_task(room.follow_clock(ROOM.req("time"), ROOM.reply("time")))
+            await true(lambda: clock.is_known)
+        async with centre(centre_s - 3600).running() as controller:
+            await controller.wait_connected()
+            assert (await call(controller))["actor"] == "it"
+            assert asked == 2
+            late = Link(broker.controller("c-2"), clock=CentreClock.own(wall=lambda: centre_s - 7200))
+            async with late.running():
+                await late.wait_connected()
+                with pytest.raises(CommandError) as caught:
+                    await call(late, reply=topics.controller_reply("c-2", "room-a"))
+            assert caught.value.code == "command-late"
+            assert asked == 2, "asked only a moment ago"
+            following.cancel()
+
+
 async def test_an_answer_that_is_no_time_is_told_and_asked_for_again(
     broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:

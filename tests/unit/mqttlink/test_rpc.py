@@ -35,7 +35,7 @@ def command(command_id: str = "one", deadline: float = NOW + 5) -> Message:
 
 
 def clock() -> CentreClock:
-    return CentreClock.own(wall=lambda: NOW)
+    return CentreClock.own(mono=lambda: 0.0, wall=lambda: NOW)
 
 
 async def test_a_repeated_id_is_answered_alike_and_done_once() -> None:
@@ -104,6 +104,34 @@ async def test_a_late_command_is_refused_and_not_done() -> None:
     answers = Answers()
     await Served(handler, answers.publish, clock()).handle(command(deadline=NOW - 0.1))
     assert answers.all[0]["error"]["code"] == "command-late"
+
+
+async def test_a_command_that_only_seemed_late_is_done_once_however_often_it_came() -> None:
+    done = 0
+
+    async def handler(topic: str, received: Command) -> dict[str, Any]:
+        nonlocal done
+        done += 1
+        return {"done": done}
+
+    times = [NOW + 3600, NOW]  # the centre's date was put right between the two
+    room_clock, is_answered = CentreClock(mono=lambda: 0.0), asyncio.Event()
+
+    async def ask() -> float:
+        await asyncio.sleep(0)
+        is_answered.set()
+        return times.pop(0)
+
+    answers = Answers()
+    served = Served(handler, answers.publish, room_clock)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        following = group.create_task(room_clock.follow(ask, asyncio.Event()))
+        await is_answered.wait()
+        await asyncio.gather(*(served.handle(command()) for _ in range(3)))
+        following.cancel()
+    assert done == 1
+    assert [answer["result"] for answer in answers.all] == [{"done": 1}] * 3
+    assert times == []
 
 
 async def test_an_error_keeps_its_code_and_a_fault_is_internal(caplog: pytest.LogCaptureFixture) -> None:
