@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import psutil
@@ -20,6 +22,8 @@ from protocol.lesson import LessonState
 from protocol.messages import Check, CheckStatus, Health, RoomState, Text, TrackHealth
 from protocol.topics import RoomTopics
 
+log = logging.getLogger(__name__)
+
 HEALTH_S = 10.0
 HEALTH_IN_LESSON_S = 3.0
 """The centre calls a room in a lesson lost after three of these (DESIGN §4)."""
@@ -29,6 +33,8 @@ BATCH = 50
 """Events under way at once: a room that was away for a day must not flood the centre."""
 GATHER_S = 0.02
 """Changes within this are one report."""
+RETRY_FIRST_S, RETRY_MOST_S = 1.0, 30.0
+"""Between two attempts to report a state that the broker did not take though the line holds."""
 _DISK = Text(
     fr="Le disque du boîtier n’enregistre plus rien ; les faits attendent en mémoire.",
     en="The mini-PC's disk stores nothing any more; facts wait in memory.",
@@ -95,17 +101,36 @@ class Reporter:
         self._events_added.set()
 
     async def _report_state(self) -> None:
+        retry_s: float | None = None
         while True:
-            await self._state_changed.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(retry_s):
+                    await self._state_changed.wait()
             self._state_changed.clear()
             state = self.state()
             if self._last is None or state.model_copy(update={"at": self._last.at}) != self._last:
                 try:
                     await self._link.publish(self._topics.state, state, retain=True)
+                except BrokerError as error:
+                    self._last = None
+                    retry_s = self._retry_after(error, retry_s)
+                else:
                     self._last = state
-                except BrokerError:
-                    self._last = None  # told when the line is back: _connected wakes us
+                    if retry_s is not None:
+                        log.info("The state is reported again")
+                    retry_s = None
             await asyncio.sleep(GATHER_S)
+
+    def _retry_after(self, error: BrokerError, before_s: float | None) -> float | None:
+        """Return when to report the state again; None without a line, for then `_connected` wakes us."""
+        if not self._link.is_connected:
+            return None
+        log.log(
+            logging.WARNING if before_s is None else logging.DEBUG,
+            "The state is not reported",
+            extra={"code": error.code, "reason": error.message},
+        )
+        return RETRY_FIRST_S if before_s is None else min(before_s * 2, RETRY_MOST_S)
 
     async def _report_health(self) -> None:
         while True:

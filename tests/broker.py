@@ -85,10 +85,15 @@ class Broker:
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
 
-    def reload_rights(self) -> None:
-        """Write the access list anew for the controllers that have certificates, and have it read."""
+    def reload_rights(self, *, without: str | None = None) -> None:
+        """Write the access list anew for the controllers that have certificates, and have it read.
+
+        ``without`` leaves out the rules that end so: what they allowed is refused.
+        """
         if self.authority is not None:
-            (self._folder / "acl").write_text(mosquitto_acl(self.authority.controller_users()))
+            lines = mosquitto_acl(self.authority.controller_users()).splitlines(keepends=True)
+            kept = [line for line in lines if without is None or not line.rstrip().endswith(without)]
+            (self._folder / "acl").write_text("".join(kept))
             if self._process is not None:
                 self._signal(signal.SIGHUP)
 

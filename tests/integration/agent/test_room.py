@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 import sys
@@ -59,6 +60,32 @@ async def test_the_code_made_ahead_is_on_the_panel_also_without_centre_or_broker
         await room.state_is("live")
         await room.press("lesson/stop")
         await room.state_is("idle")
+
+
+async def test_a_state_that_the_broker_did_not_take_is_reported_again_while_the_line_holds(
+    broker: Broker, centre: Centre, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "agent.reporter")
+
+    def refused() -> int:
+        return sum(record.message == "The state is not reported" for record in caplog.records)
+
+    async with running_room(room_settings(broker, tmp_path, devices={})) as room:
+        await until(lambda: centre.lesson_states() == ["idle"], "the first state")
+        times_read = broker.log_text.count("Reloading config")
+        broker.reload_rights(without="/state")
+        await until(lambda: broker.log_text.count("Reloading config") > times_read, "the new rights are read")
+        await room.press("lesson/start")
+        await room.state_is("degraded")
+        before = refused()
+        await until(lambda: refused() > before, "the last state is refused too")
+        assert centre.lesson_states() == ["idle"]
+        broker.reload_rights()
+        await until(lambda: centre.lesson_states() == ["idle", "degraded"], "the state that is true by now")
+        assert [status.online for status in centre.statuses] == [True], "the line held"
+    levels = [record.levelname for record in caplog.records if record.name == "agent.reporter"]
+    assert (levels[0], levels[-1]) == ("WARNING", "INFO")
+    assert set(levels[1:-1]) <= {"DEBUG"}
 
 
 async def test_events_wait_on_disk_until_the_centre_has_stored_them(broker: Broker, tmp_path: Path) -> None:
