@@ -7,7 +7,7 @@ import { Age } from './list.js';
 import { Dialog, Icon } from './parts.js';
 import { address, follow, route } from './route.js';
 import { deviceWords, eventKind, eventWords, isRunning, KIND_SIGN, kindOf, topLine } from './room_words.js';
-import { actOn, busy, history, now, openRoom, outcome, rooms, say, session, t } from './store.js';
+import { actOn, busy, history, now, openRoom, outcome, rooms, say, session, t, tn } from './store.js';
 
 /** @typedef {import('../lib/protocol').RoomView} RoomView */
 
@@ -85,7 +85,7 @@ const Acts = (/** @type {{room: RoomView}} */ { room }) => {
     </p>
     ${isAsking.value &&
     html`<${Dialog} title=${t('it.stop.question', { room: room.name })} onClose=${close}>
-      <p>${room.viewers ? t('it.stop.there', { n: say().number(room.viewers) }) : t('it.stop.nobody')}</p>
+      <p>${room.viewers ? tn('it.stop.there', room.viewers) : t('it.stop.nobody')}</p>
       <div class="row">
         <button class="button" data-first onClick=${close}>${t('it.stop.no')}</button>
         <button

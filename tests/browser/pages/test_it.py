@@ -214,6 +214,14 @@ async def test_stopping_asks_first_and_tells_the_result(serve: Serve, open_page:
     assert centre.acts() == ["/api/v1/rooms/salle-10/stop"]
 
 
+async def test_one_pupil_is_spoken_of_as_one(serve: Serve, open_page: OpenPage) -> None:
+    alone = room("Salle 1", **{**LIVE, "viewers": 1})
+    for locale, words in (("fr-FR", "1 élève la suit."), ("en-GB", "1 pupil follows it.")):
+        page = await open_page(f"{Centre(serve('it'), (alone,)).url}?room=salle-1", locale=locale)
+        await page.click("#stop")
+        await expect(page.locator("dialog")).to_contain_text(words)
+
+
 async def test_a_proposal_that_fails_is_told_in_words(
     serve: Serve, open_page: OpenPage, complaints: Complaints
 ) -> None:
