@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
+from controller.cli import parser
 from protocol.lesson import LessonState
 from protocol.messages import CheckStatus, DeviceReport, DeviceRole, OnAir, Problem, Sign
 from protocol.pages import ActAnswer, EventsView, EventView, RoomsView, RoomView, SessionView
@@ -146,6 +147,16 @@ async def test_rooms_are_listed_worst_first_and_change_by_themselves(
     await expect(page.locator(".tile")).to_have_count(2)
     await expect(page.get_by_role("link", name="Salle 10 : en direct")).to_be_visible()
     await assert_accessible(page)
+
+
+@pytest.mark.parametrize("locale", ["fr-FR", "en-GB"])
+async def test_an_empty_list_says_how_a_room_gets_into_it(serve: Serve, open_page: OpenPage, locale: str) -> None:
+    page = await open_page(Centre(serve("it"), ()).url, locale=locale)
+    words = await page.locator(".empty").inner_text()
+    command = re.search(r"estrade-controller ([a-z ]+[a-z])", words)
+    assert command is not None, words
+    known = parser().parse_args([*command[1].split(), "b12", "--name", "Salle B12", "--territory", "075"])
+    assert known.id == "b12"
 
 
 async def test_search_and_filter_live_in_the_address(serve: Serve, open_page: OpenPage) -> None:
