@@ -192,6 +192,8 @@ class Demo:
         if self._options.starts:
             await self._press_start(agent)
         self._show(access)
+        if self._it_password is not None:
+            self._folder.note_password_shown()
 
     def _start(self, group: asyncio.TaskGroup, child: Child) -> None:
         self._tasks[child.name] = group.create_task(child.run(), name=child.name)

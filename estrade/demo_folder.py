@@ -223,21 +223,33 @@ class DemoFolder:
     # --- the centre's database ------------------------------------------------------------------------------------
 
     def register(self, controller_toml: Path, rooms: Sequence[Room]) -> str | None:
-        """Make the rooms and IT's account known to the centre; return IT's password the first time, else None."""
-        done_file = self.path / "registered.json"
-        done = json.loads(done_file.read_text()) if done_file.exists() else {}
+        """Make the rooms and IT's account known to the centre.
+
+        Return IT's password, a new one until `note_password_shown` was called; then None.
+        """
+        done = self._registered()
         wanted = [room.id for room in rooms]
         known = done.get("rooms", [])
         if not set(wanted) <= set(known):
             csv = "id,name,territory\n" + "".join(f"{room.id},{room.name},{TERRITORY}\n" for room in rooms)
             _controller(controller_toml, "room", "import", "-", given=csv)
-            known = sorted({*known, *wanted})
-        password = None
-        if not done.get("it"):
-            said = _controller(controller_toml, "user", "add", IT_NAME, "--random")
-            password = str(said["password"])
-        self._write("registered.json", json.dumps({"rooms": known, "it": True}))
-        return password
+            self._note_registered(rooms=sorted({*known, *wanted}))
+        if done.get("it"):
+            return None
+        said = _controller(controller_toml, "user", "add", IT_NAME, "--random")
+        return str(said["password"])
+
+    def note_password_shown(self) -> None:
+        """Keep IT's password from now on: somebody has seen it."""
+        self._note_registered(it=True)
+
+    def _registered(self) -> dict[str, Any]:
+        path = self.path / "registered.json"
+        done: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return done
+
+    def _note_registered(self, **more: Any) -> None:
+        self._write("registered.json", json.dumps({**self._registered(), **more}))
 
     def _write(self, name: str, text: str) -> Path:
         path = self.path / name

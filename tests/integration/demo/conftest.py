@@ -33,23 +33,28 @@ def environ(state: Path, **more: str) -> dict[str, str]:
     return {**os.environ, "LC_ALL": "C.UTF-8", "XDG_STATE_HOME": str(state), **more}
 
 
+def start_demo(state: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start ``estrade demo --json`` in a state folder of its own; what it complains of is in ``stderr`` there."""
+    need("mosquitto", "mosquitto")
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "stderr").open("w") as errors:
+        return subprocess.Popen(
+            command("demo", "--json", "--state", str(state / "demo"), *arguments),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=environ(state),
+            start_new_session=True,
+        )
+
+
 class RunningDemo:
-    """``estrade demo --json`` in a state folder of its own."""
+    """A demo that has told its links."""
 
     def __init__(self, state: Path, *arguments: str) -> None:
-        need("mosquitto", "mosquitto")
         self.state = state
-        state.mkdir(parents=True, exist_ok=True)
         self.errors = state / "stderr"
-        with self.errors.open("w") as errors:
-            self.process = subprocess.Popen(
-                command("demo", "--json", "--state", str(state / "demo"), *arguments),
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                env=environ(state),
-                start_new_session=True,
-            )
+        self.process = start_demo(state, *arguments)
         assert self.process.stdout is not None
         alarm = threading.Timer(READY_S, self.process.kill)
         alarm.start()

@@ -1,4 +1,4 @@
-"""A demo that was killed, and the next one in the same folder: on the network, with a lesson."""
+"""A demo stopped too soon, one that was killed, and the next in the same folder: on the network, with a lesson."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from estrade.lan import lan_address
 from protocol.errors import ConfigError
-from tests.integration.demo.conftest import RunningDemo, get
+from tests.integration.demo.conftest import READY_S, RunningDemo, eventually, get, start_demo
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -26,7 +26,20 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def first(state: Path) -> dict[str, str]:
+def too_soon(state: Path) -> str:
+    """What a demo had said that was stopped when the centre had its database, but not its links."""
+    process = start_demo(state)
+    log = state / "demo" / "logs" / "controller.log"
+    try:
+        eventually(log.exists, "the centre is started", READY_S)
+    finally:
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+    return said
+
+
+@pytest.fixture(scope="module")
+def first(state: Path, too_soon: str) -> dict[str, str]:
     """Links of a demo that was killed with SIGKILL."""
     demo = RunningDemo(state)
     children = demo.children()
@@ -56,6 +69,14 @@ def test_links_stay_and_the_password_is_not_shown_again(first: dict[str, str], s
     assert urlsplit(second.links["pupil"]).netloc == urlsplit(second.links["it"]).netloc
     assert "it_password" in first
     assert "it_password" not in second.links
+
+
+def test_a_password_that_nobody_saw_is_made_anew(too_soon: str, first: dict[str, str], second: RunningDemo) -> None:
+    assert too_soon == ""
+    account = {"name": first["it_name"], "password": first["it_password"]}
+    trusting = {"context": ssl.create_default_context(cafile=second.links["ca_file"])} if "ca" in second.links else {}
+    status, _ = get(second.links["it"].replace("/it/", "/api/v1/session"), data=account, **trusting)
+    assert status == 200
 
 
 def test_start_is_pressed(second: RunningDemo) -> None:
