@@ -4,7 +4,7 @@ import { html } from 'htm/preact';
 import { signal } from '@preact/signals';
 import { Access } from './access.js';
 import { Icon, STATUS_ICON } from './parts.js';
-import { busy, say, start, t, tn, view } from './store.js';
+import { isBusy, say, start, t, tn, view } from './store.js';
 
 /** @typedef {import('../lib/protocol').PanelSummary} PanelSummary */
 /** @typedef {import('../lib/protocol').DeviceReport} DeviceReport */
@@ -32,8 +32,8 @@ export const Idle = () => {
         <p>${value.problem ? say().error(value.problem.code) : t('panel.failed.do')}</p>
         ${value.problem && html`<span class="code-note">${t('error.code-note', { code: value.problem.code })}</span>`}
       </div>`}
-      <button class="start" id="start" onClick=${start} aria-disabled=${busy.value === 'start'}>
-        <${Icon} name="play" /><span>${t(busy.value === 'start' ? 'panel.starting' : hasFailed ? 'panel.start.again' : 'panel.start')}</span>
+      <button class="start" id="start" onClick=${start} aria-disabled=${isBusy('start')}>
+        <${Icon} name="play" /><span>${t(isBusy('start') ? 'panel.starting' : hasFailed ? 'panel.start.again' : 'panel.start')}</span>
       </button>
       <${Devices} />
     </div>

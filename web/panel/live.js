@@ -4,7 +4,7 @@ import { html } from 'htm/preact';
 import { signal } from '@preact/signals';
 import { Access } from './access.js';
 import { Dialog, Icon, Preview, SoundMeter } from './parts.js';
-import { busy, setOnAir, setPaused, stop, t, tn, view } from './store.js';
+import { isBusy, setOnAir, setPaused, stop, t, tn, view } from './store.js';
 
 /** @typedef {import('../lib/protocol').PanelViewer} PanelViewer */
 
@@ -56,8 +56,8 @@ export const StopQuestion = () => {
     <p>${there ? tn('panel.stop.there', there) : t('panel.stop.nobody')}</p>
     <div class="row">
       <button class="button" id="stop-no" data-first onClick=${close}>${t('panel.stop.no')}</button>
-      <button class="button end" id="stop-yes" onClick=${confirm} aria-disabled=${busy.value === 'stop'}>
-        <${Icon} name="stop" /><span>${t(busy.value === 'stop' ? 'panel.stop.doing' : 'panel.stop.yes')}</span>
+      <button class="button end" id="stop-yes" onClick=${confirm} aria-disabled=${isBusy('stop')}>
+        <${Icon} name="stop" /><span>${t(isBusy('stop') ? 'panel.stop.doing' : 'panel.stop.yes')}</span>
       </button>
     </div>
   <//>`;
@@ -92,21 +92,21 @@ export const Live = () => {
       <${Access} isSmall />
     </div>
     <div class="acts" role="group" aria-label=${t('panel.acts')}>
-      <${Toggle} id="pause" icon="pause" onIcon="play" isOff=${value.paused} words=${['panel.pause', 'panel.resume']} act=${() => setPaused(!value.paused)} />
-      <${Toggle} id="mute" icon="microphone-off" onIcon="microphone" isOff=${!sound} words=${['panel.mute', 'panel.unmute']} act=${() => setOnAir('sound', !sound)} />
-      <${Toggle} id="camera-off" icon="camera-off" onIcon="camera" isOff=${!camera} words=${['panel.camera.off', 'panel.camera.on']} act=${() => setOnAir('camera', !camera)} />
-      <${Toggle} id="board-off" icon="board-off" onIcon="board" isOff=${!board} words=${['panel.board.off', 'panel.board.on']} act=${() => setOnAir('board', !board)} />
+      <${Toggle} id="pause" doing="pause" icon="pause" onIcon="play" isOff=${value.paused} words=${['panel.pause', 'panel.resume']} act=${() => setPaused(!value.paused)} />
+      <${Toggle} id="mute" doing="sound" icon="microphone-off" onIcon="microphone" isOff=${!sound} words=${['panel.mute', 'panel.unmute']} act=${() => setOnAir('sound', !sound)} />
+      <${Toggle} id="camera-off" doing="camera" icon="camera-off" onIcon="camera" isOff=${!camera} words=${['panel.camera.off', 'panel.camera.on']} act=${() => setOnAir('camera', !camera)} />
+      <${Toggle} id="board-off" doing="board" icon="board-off" onIcon="board" isOff=${!board} words=${['panel.board.off', 'panel.board.on']} act=${() => setOnAir('board', !board)} />
       <button class="button end" id="stop" onClick=${ask}><${Icon} name="stop" /><span>${t('panel.stop')}</span></button>
     </div>
   </div>`;
 };
 
-/** A fact that the teacher turns: its words are the act, its colour and shape the fact. */
+/** A fact that the teacher turns: its words are the act, its colour and shape the fact. `doing` is the name of its act in the store. */
 const Toggle = (
-  /** @type {{id: string, icon: string, onIcon: string, isOff: boolean, words: [string, string], act: () => void}} */
-  { id, icon, onIcon, isOff, words, act },
+  /** @type {{id: string, doing: string, icon: string, onIcon: string, isOff: boolean, words: [string, string], act: () => void}} */
+  { id, doing, icon, onIcon, isOff, words, act },
 ) =>
-  html`<button class="button toggle" id=${id} data-off=${isOff} aria-disabled=${busy.value === id} onClick=${act}>
+  html`<button class="button toggle" id=${id} data-off=${isOff} aria-disabled=${isBusy(doing)} onClick=${act}>
     <${Icon} name=${isOff ? onIcon : icon} /><span>${t(words[isOff ? 1 : 0])}</span>
   </button>`;
 

@@ -7,7 +7,7 @@ import { LargeQr, Sheet } from './access.js';
 import { deviceProblem, Idle } from './idle.js';
 import { Ending, Live, Preparing, StopQuestion } from './live.js';
 import { Dialog, Icon } from './parts.js';
-import { answerProposal, begin, busy, elapsedS, isRunning, lostAt, now, proposalS, refusal, say, switchLanguage, t, tn, view } from './store.js';
+import { answerProposal, begin, elapsedS, isBusy, isRunning, lostAt, now, proposalS, refusal, say, switchLanguage, t, tn, view } from './store.js';
 
 const THEME = 'estrade.theme';
 /** @type {import('@preact/signals').Signal<string>} */
@@ -111,8 +111,8 @@ const Proposal = () => {
     <p class="countdown" id="countdown" role="timer" aria-label=${t('panel.proposal.left')}>${clock(Math.ceil(proposalS.value))}</p>
     <p class="hint">${t('panel.proposal.hint')}</p>
     <div class="row">
-      <button class="button" id="proposal-no" data-first onClick=${refuse} aria-disabled=${busy.value === 'proposal'}>${t('panel.proposal.no')}</button>
-      <button class="button primary" id="proposal-yes" onClick=${() => answerProposal(proposal.id, true)} aria-disabled=${busy.value === 'proposal'}>
+      <button class="button" id="proposal-no" data-first onClick=${refuse} aria-disabled=${isBusy('proposal')}>${t('panel.proposal.no')}</button>
+      <button class="button primary" id="proposal-yes" onClick=${() => answerProposal(proposal.id, true)} aria-disabled=${isBusy('proposal')}>
         <${Icon} name="play" /><span>${t('panel.start')}</span>
       </button>
     </div>

@@ -17,8 +17,8 @@ export const level = signal(null);
 export const lostAt = signal(null);
 /** The last act that was refused. @type {import('@preact/signals').Signal<ApiError | null>} */
 export const refusal = signal(null);
-/** The act that is under way. */
-export const busy = signal('');
+/** Names of the acts that are under way. @type {import('@preact/signals').Signal<ReadonlySet<string>>} */
+const busy = signal(new Set());
 /** Wall clock, each second. */
 export const now = signal(Date.now());
 /** Grows with each change of language, so that what was read through `t` is read again. */
@@ -65,21 +65,60 @@ export const proposalS = computed(() => {
 
 export const isRunning = computed(() => !!view.value && ['preparing', 'live', 'degraded'].includes(view.value.state));
 
-/** Do something, and show what it led to at once; the live events tell the same a moment later. */
-const act = async (/** @type {string} */ name, /** @type {string} */ path, /** @type {unknown} */ body) => {
-  if (busy.value) return false;
-  busy.value = name;
+/** Whether an act of this name is under way. @param {string} name */
+export const isBusy = (name) => busy.value.has(name);
+
+/** The newest act of each name that is under way, and what it asks for. @type {Map<string, {wish: string, done: Promise<boolean>}>} */
+const underWay = new Map();
+/** Number of the last act that was sent, and of the last sent one of those that were answered. */
+let sent = 0;
+let answered = 0;
+
+/**
+ * Do something, and show what it led to at once; the live events tell the same a moment later.
+ *
+ * None is dropped: acts of one name go one after the other, those of different names side by side, so that muting does
+ * not wait for a pause. A second touch that wishes the same as the one under way is the same act.
+ *
+ * @param {string} name
+ * @param {string} path
+ * @param {unknown} body
+ * @returns {Promise<boolean>} true once it is done, false when it was refused
+ */
+function act(name, path, body) {
+  const before = underWay.get(name);
+  const wish = JSON.stringify([path, body]);
+  if (before && before.wish === wish) return before.done;
+  const done = before ? before.done.then(() => send(path, body)) : send(path, body);
+  const mine = { wish, done };
+  underWay.set(name, mine);
+  busy.value = new Set(underWay.keys());
+  done.then(() => {
+    if (underWay.get(name) !== mine) return;
+    underWay.delete(name);
+    busy.value = new Set(underWay.keys());
+  });
+  return done;
+}
+
+/** @param {string} path @param {unknown} body @returns {Promise<boolean>} */
+async function send(path, body) {
+  const number = (sent += 1);
   refusal.value = null;
   try {
-    take(await json(path, { method: 'POST', json: body, timeoutMs: 8000 }));
+    /** @type {PanelView} */
+    const next = await json(path, { method: 'POST', json: body, timeoutMs: 8000 });
+    // An answer that was overtaken by a later act's may be older than what is shown.
+    if (number > answered) {
+      answered = number;
+      take(next);
+    }
     return true;
   } catch (error) {
     refusal.value = error instanceof ApiError ? error : new ApiError('internal', String(error));
     return false;
-  } finally {
-    busy.value = '';
   }
-};
+}
 
 export const start = () => act('start', '/api/lesson/start', {});
 export const stop = () => act('stop', '/api/lesson/stop', {});

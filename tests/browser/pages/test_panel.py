@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -211,6 +213,56 @@ async def test_pause_and_mute_are_two_facts(serve: Serve, open_page: OpenPage) -
     await expect(page.locator("#mute")).to_have_text("Remettre le micro")
     await expect(page.locator(".facts li")).to_have_count(2)
     assert sent(server) == [("/api/lesson/on-air", {"sound": False}), ("/api/lesson/pause", {"paused": True})]
+
+
+async def test_on_a_slow_machine_every_touch_counts_and_shows_that_it_is_busy(
+    serve: Serve, open_page: OpenPage
+) -> None:
+    """Each act is answered when the test says so; the first one last."""
+    server = room(serve, LIVE)
+    paused = but(**{**LIVE.model_dump(), "paused": True})
+    both = but(**{**paused.model_dump(), "on_air": OnAir(sound=False)})
+    heard = {"pause": threading.Event(), "on-air": threading.Event()}
+    answers = {"pause": [paused], "on-air": [both, paused]}
+
+    def slow(name: str) -> Callable[[bytes], PanelView]:
+        def answer(body: bytes) -> PanelView:
+            assert heard[name].wait(10)
+            return answers[name].pop(0)
+
+        return answer
+
+    for name in heard:
+        server.answers[f"POST /api/lesson/{name}"] = slow(name)
+    page = await open_page(server.url)
+    await page.click("#pause")
+    await expect(page.locator("#pause")).to_have_attribute("aria-disabled", "true")
+    await page.click("#mute")
+    await expect(page.locator("#mute")).to_have_attribute("aria-disabled", "true")
+    await page.locator("#mute").dispatch_event("click")  # the same wish again
+    await expect(page.locator("#camera-off")).to_have_attribute("aria-disabled", "false")
+    heard["on-air"].set()
+    await expect(page.locator("#mute")).to_have_text("Remettre le micro")
+    await expect(page.locator("#mute")).to_have_attribute("aria-disabled", "false")
+    await expect(page.locator("#pause")).to_have_attribute("aria-disabled", "true")
+    heard["pause"].set()
+    await expect(page.locator("#pause")).to_have_attribute("aria-disabled", "false")
+    # the answer to Pause was computed before the microphone was muted: it is older than what is shown
+    await expect(page.locator("#mute")).to_have_text("Remettre le micro")
+    asked = [("/api/lesson/pause", {"paused": True}), ("/api/lesson/on-air", {"sound": False})]
+    assert sent(server) == asked
+
+    heard["on-air"].clear()
+    await page.click("#mute")
+    server.push("panel", paused)  # told before the answer is there
+    await expect(page.locator("#mute")).to_have_text("Couper le micro")
+    await page.locator("#mute").dispatch_event("click")
+    heard["on-air"].set()
+    answers["on-air"].append(both)
+    await expect(page.locator("#mute")).to_have_attribute("aria-disabled", "false")
+    await expect(page.locator("#mute")).to_have_text("Remettre le micro")
+    back_and_again = [("/api/lesson/on-air", {"sound": True}), ("/api/lesson/on-air", {"sound": False})]
+    assert sent(server) == asked + back_and_again
 
 
 async def test_the_sign_says_who_is_there_and_the_time_runs(serve: Serve, open_page: OpenPage) -> None:
