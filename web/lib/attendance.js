@@ -17,6 +17,14 @@ const RECEPTION_MS = 2000;
 const OFFER_TIMEOUTS_MS = [3000, 5000, 10000];
 /** A room whose agent was restarted says for some seconds that it has no lesson, and then resumes it. */
 const RESUME_MS = 12000;
+/**
+ * A ticket's TURN credentials run out long before the ticket does: after 4 h, unless the centre is set otherwise. The page
+ * is not told when, so a ticket that is older than this is renewed before an attempt. Much sooner, and a class that comes
+ * back from a loss would ask for as many tickets as it makes offers. Where they run out sooner still, `no-media` tells.
+ */
+const FRESH_MS = 30 * 60 * 1000;
+/** A renewal that takes longer does not hold up the attempt: most credentials are still good, and the next one finds it. */
+const RENEW_MS = 1000;
 /** Refusals that another try cannot heal. */
 const HOPELESS = ['no-common-codec', 'offer-invalid', 'offer-too-large', 'browser-too-old', 'answer-invalid'];
 
@@ -26,10 +34,19 @@ const HOPELESS = ['no-common-codec', 'offer-invalid', 'offer-too-large', 'browse
  * `refused` {ApiError}.
  */
 export class Attendance extends EventTarget {
-  constructor() {
+  /** @param {{now?: () => number, newConnection?: () => WhepConnection}} [parts] wall clock, and what makes connections */
+  constructor(parts) {
     super();
+    /** @private */
+    this.now = (parts && parts.now) || (() => Date.now());
+    /** @private */
+    this.newConnection = (parts && parts.newConnection) || (() => new WhepConnection());
     /** @type {JoinAnswer | null} */
     this.ticket = null;
+    /** Wall clock when the ticket came; a monotonic one may stand still while a phone sleeps. @private */
+    this.ticketAt = 0;
+    /** @private @type {Promise<void> | null} */
+    this.renewing = null;
     /** @type {LessonView | null} */
     this.view = null;
     /** @type {Notice | null} */
@@ -75,7 +92,7 @@ export class Attendance extends EventTarget {
     /** @type {JoinAnswer} */
     const ticket = await json('/api/v1/join', { json: key, timeoutMs: 10000 });
     if (this.key !== key) throw new ApiError('closed', 'another code was given meanwhile');
-    this.ticket = ticket;
+    this.keep(ticket);
     this.follow();
     this.take(ticket.view);
     return ticket.view;
@@ -124,6 +141,41 @@ export class Attendance extends EventTarget {
         rtt_ms: sample.rttMs === null ? null : round(sample.rttMs),
       });
     return sample;
+  }
+
+  // --- the ticket -------------------------------------------------------------------------------------------------
+
+  /** @private @param {JoinAnswer} ticket */
+  keep(ticket) {
+    this.ticket = ticket;
+    this.ticketAt = this.now();
+  }
+
+  /** @private Whether its credentials may be none any more; also after the clock was set. */
+  isTicketOld() {
+    return Math.abs(this.now() - this.ticketAt) > FRESH_MS;
+  }
+
+  /** @private Renew the ticket, in `RENEW_MS` or for the attempt after this one. Never rejects. */
+  async freshen() {
+    this.renewing = this.renewing || this.renew().catch(() => undefined).then(() => void (this.renewing = null));
+    await Promise.race([this.renewing, new Promise((resolve) => setTimeout(resolve, RENEW_MS))]);
+  }
+
+  /** @private A new ticket for the same door beside the old one, which stays when none comes. */
+  async renew() {
+    const { key, ticket: old } = this;
+    /** @type {JoinAnswer} */
+    const ticket = await json('/api/v1/join', { json: key, timeoutMs: 10000 });
+    if (this.key !== key || this.ticket !== old) return;
+    this.keep(ticket);
+    if (this.events && old && ticket.events === old.events) {
+      // What its view says was true when it was asked for; the line, which stays, may have told newer things.
+      this.events.token = ticket.token;
+      return;
+    }
+    this.follow();
+    this.take(ticket.view);
   }
 
   // --- what the centre says ---------------------------------------------------------------------------------------
@@ -209,7 +261,7 @@ export class Attendance extends EventTarget {
   /** Make a connection and its offer ahead, so that the first one does not pay for it. */
   warm() {
     if (this.spare) return;
-    const spare = (this.spare = new WhepConnection());
+    const spare = (this.spare = this.newConnection());
     spare.prepare().catch(() => undefined); // told when it is used
   }
 
@@ -234,7 +286,11 @@ export class Attendance extends EventTarget {
     let tries = 0;
     while (this.wantsConnection()) {
       this.tell('line', { state: this.lostAt === null ? 'connecting' : 'lost', sinceMs: this.lostAt, code: '' });
-      const next = (this.next = this.spare || new WhepConnection());
+      if (this.isTicketOld()) {
+        await this.freshen();
+        if (!this.wantsConnection()) break;
+      }
+      const next = (this.next = this.spare || this.newConnection());
       this.spare = null;
       try {
         await this.connect(next, OFFER_TIMEOUTS_MS[Math.min(tries, OFFER_TIMEOUTS_MS.length - 1)]);
@@ -338,6 +394,7 @@ export class Attendance extends EventTarget {
       return false;
     }
     if (code === 'token-invalid') await this.rejoin();
+    if (code === 'no-media') this.ticketAt = 0; // TURN may no longer take its credentials
     if (code === 'lesson-not-started' && this.view) this.take(Object.assign({}, this.view, { phase: 'waiting' }));
     this.tell('line', { state: this.lostAt === null ? 'connecting' : 'lost', sinceMs: this.lostAt, code });
     const retryAfterS = error instanceof ApiError ? error.retryAfterS : null;

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { Attendance } from '../../../web/lib/attendance.js';
 import { Backoff } from '../../../web/lib/backoff.js';
 import { bare, isWhole, pretty } from '../../../web/lib/code.js';
 import { Meter } from '../../../web/lib/meter.js';
@@ -161,3 +162,175 @@ test('a cell of the list never becomes a formula or two cells', () => {
   const line = text.split('\r\n')[1];
   assert.ok(line.startsWith("b12;'=1+1;\"a;\"\"b\"\"\";online;"), line);
 });
+
+// --- the pupil's attendance, in front of a centre and a room that do as the test says ---------------------------------
+
+/** Wait for a condition; the attendance's own waits are real. */
+async function until(condition, what) {
+  const deadline = Date.now() + 8000;
+  while (!condition()) {
+    assert.ok(Date.now() < deadline, 'never: ' + what);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** A centre behind `fetch`: each ticket has a number, which its token and its TURN credentials carry. */
+class Centre {
+  constructor() {
+    this.tickets = 0;
+    this.joins = 0;
+    this.phase = 'waiting';
+    /** What the next requests for a ticket meet instead of one: a status, or an Error. */
+    this.troubles = [];
+    /** Tokens with which the line of events was asked for. */
+    this.lines = [];
+    /** Status that the line is refused with. */
+    this.refusal = 0;
+    this.streams = [];
+    this.fetch = async (path, options) => {
+      if (path === '/api/v1/join') return this.join();
+      this.lines.push(options.headers.Authorization);
+      if (this.refusal) return problem(this.refusal);
+      const stream = new ReadableStream({ start: (controller) => void this.streams.push(controller), cancel: () => undefined });
+      return new Response(stream, { headers: { 'Content-Type': 'text/event-stream' } });
+    };
+  }
+
+  view() {
+    return { lesson: 'l-1', room: 'b12', room_name: 'Salle B12', room_online: true, phase: this.phase, state: 'idle', paused: false };
+  }
+
+  join() {
+    this.joins += 1;
+    const trouble = this.troubles.shift();
+    if (trouble instanceof Error) throw trouble;
+    if (trouble) return problem(trouble);
+    this.tickets += 1;
+    const n = this.tickets;
+    const turn = { urls: ['turn:t'], username: 'u' + n, credential: 'c' + n };
+    const answer = { token: 't' + n, whep: '/whep/b12', events: '/events', ice_servers: [turn], expires_at: '', view: this.view() };
+    return Response.json(answer);
+  }
+
+  /** Tell the newest line what the lesson is now. */
+  tell(phase) {
+    this.phase = phase;
+    const text = 'event: lesson\ndata: ' + JSON.stringify(this.view()) + '\n\n';
+    this.streams[this.streams.length - 1].enqueue(new TextEncoder().encode(text));
+  }
+}
+
+function problem(status) {
+  return new Response(JSON.stringify({ code: status === 404 ? 'link-wrong' : 'internal', status }), { status });
+}
+
+/** A connection on which media flow, or do not. */
+class FakeConnection extends EventTarget {
+  constructor(room) {
+    super();
+    this.room = room;
+    this.state = 'new';
+    this.pc = null;
+    this.channel = { send: (message) => room.said.push(message) };
+  }
+
+  async prepare() {}
+
+  async connect(to) {
+    this.room.offers.push({ token: to.token, turn: to.iceServers[0].username });
+    setTimeout(() => {
+      const isDeaf = this.room.deafTo.includes(to.iceServers[0].username);
+      this.state = isDeaf ? 'lost' : 'receiving';
+      if (!isDeaf) this.dispatchEvent(new CustomEvent('channel-open'));
+      this.dispatchEvent(isDeaf ? new CustomEvent('lost', { detail: { reason: 'no first packet' } }) : new CustomEvent('media'));
+    });
+  }
+
+  lose() {
+    this.state = 'lost';
+    this.dispatchEvent(new CustomEvent('lost', { detail: { reason: 'no packets' } }));
+  }
+
+  close() {
+    this.state = 'closed';
+  }
+}
+
+/** Run with a centre, a room and an attendance that has joined; afterwards it leaves. */
+async function attending(body) {
+  const real = globalThis.fetch;
+  const centre = new Centre();
+  const room = { offers: [], said: [], deafTo: [] };
+  const clock = { ms: Date.parse('2026-11-24T08:00:00Z') };
+  const attendance = new Attendance({ now: () => clock.ms, newConnection: () => new FakeConnection(room) });
+  globalThis.fetch = centre.fetch;
+  try {
+    await attendance.join({ link: 'good' });
+    attendance.enter('Lina', false);
+    await until(() => centre.streams.length === 1, 'the line of events stands');
+    await body({ centre, room, clock, attendance });
+  } finally {
+    attendance.leave();
+    globalThis.fetch = real;
+  }
+}
+
+const HOUR_MS = 3600 * 1000;
+
+test('who has waited for hours offers with new TURN credentials, under the same name', () =>
+  attending(async ({ centre, room, clock }) => {
+    clock.ms += 5 * HOUR_MS;
+    centre.tell('open');
+    await until(() => room.said.length, 'connected');
+    assert.deepEqual(room.offers, [{ token: 't2', turn: 'u2' }]);
+    assert.deepEqual(room.said, [{ type: 'hello', name: 'Lina', is_in_room: false }]);
+    assert.deepEqual(centre.lines, ['Bearer t1'], 'the line that stands stays');
+    centre.streams[0].close();
+    await until(() => centre.lines.length === 2, 'the line mends itself');
+    assert.equal(centre.lines[1], 'Bearer t2');
+  }));
+
+test('a young ticket is used as it is, also for coming back', () =>
+  attending(async ({ centre, room, clock, attendance }) => {
+    clock.ms += 0.4 * HOUR_MS;
+    centre.tell('open');
+    await until(() => attendance.current, 'connected');
+    attendance.current.lose();
+    await until(() => room.offers.length === 2, 'offered again');
+    assert.equal(centre.joins, 1);
+  }));
+
+for (const trouble of [503, 404, new TypeError('no network')])
+  test('a renewal that fails does not stop the attempt: ' + trouble, () =>
+    attending(async ({ centre, room, clock, attendance }) => {
+      let isRefused = false;
+      attendance.addEventListener('refused', () => (isRefused = true));
+      clock.ms += HOUR_MS;
+      centre.troubles = [trouble];
+      centre.tell('open');
+      await until(() => attendance.current, 'connected');
+      assert.deepEqual(room.offers, [{ token: 't1', turn: 'u1' }]);
+      assert.equal(centre.joins, 2);
+      assert.ok(!isRefused);
+    }));
+
+test('a renewal that hangs holds the attempt up for a second, and is there for the next', () =>
+  attending(async ({ centre, room, clock, attendance }) => {
+    clock.ms += HOUR_MS;
+    room.deafTo = ['u1'];
+    let answer;
+    centre.join = () => new Promise((resolve) => (answer = () => resolve(Centre.prototype.join.call(centre))));
+    centre.tell('open');
+    await until(() => room.offers.length === 1, 'offered');
+    answer();
+    await until(() => attendance.current, 'connected');
+    assert.deepEqual(room.offers, [{ token: 't1', turn: 'u1' }, { token: 't2', turn: 'u2' }]);
+  }));
+
+test('no media at all is a reason for new TURN credentials, whatever their age', () =>
+  attending(async ({ centre, room, attendance }) => {
+    room.deafTo = ['u1'];
+    centre.tell('open');
+    await until(() => attendance.current, 'connected');
+    assert.deepEqual(room.offers, [{ token: 't1', turn: 'u1' }, { token: 't2', turn: 'u2' }]);
+  }));
