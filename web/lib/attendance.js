@@ -70,6 +70,14 @@ export class Attendance extends EventTarget {
     this.isConnecting = false;
     /** @private */
     this.backoff = new Backoff(300, 5000);
+    /** Since when a ticket is asked for in place of one that is no longer taken; wall clock. @type {number | null} */
+    this.askingAt = null;
+    /** @private @type {{key: JoinRequest, done: Promise<void>} | null} */
+    this.rejoining = null;
+    /** @private */
+    this.rejoinBackoff = new Backoff(300, 8000);
+    /** Whether the line of events has stood with the present ticket. @private */
+    this.hasFollowed = true;
     /** Wall clock of the loss. @private @type {number | null} */
     this.lostAt = null;
     /** @private @type {ReturnType<typeof setInterval> | undefined} */
@@ -87,6 +95,7 @@ export class Attendance extends EventTarget {
    * @returns {Promise<LessonView>}
    */
   async join(key) {
+    if (this.key !== key) this.rejoinBackoff.hurry(); // whoever asks at another door, stops
     this.key = key;
     this.warm();
     /** @type {JoinAnswer} */
@@ -110,11 +119,14 @@ export class Attendance extends EventTarget {
   /** The page is visible again or the network is back: whatever waits, tries now. */
   wake() {
     this.backoff.hurry();
+    this.rejoinBackoff.hurry();
     if (this.events) this.events.hurry();
   }
 
   /** Leave for good. @param {{keepalive?: boolean}} [how] */
   leave(how) {
+    this.key = {}; // a ticket that is still asked for is not wanted any more
+    this.rejoinBackoff.hurry();
     this.isIn = false;
     clearInterval(this.reporter);
     this.reporter = undefined;
@@ -185,18 +197,53 @@ export class Attendance extends EventTarget {
     const ticket = /** @type {JoinAnswer} */ (this.ticket);
     if (this.events) this.events.close();
     const events = (this.events = new EventLine(ticket.events, { token: ticket.token }));
+    this.hasFollowed = false;
     events.addEventListener('lesson', (event) => this.take(/** @type {CustomEvent<LessonView>} */ (event).detail));
+    events.addEventListener('line-open', () => {
+      this.hasFollowed = true;
+      this.rejoinBackoff.reset();
+    });
     events.addEventListener('line-refused', () => this.rejoin());
     events.open();
   }
 
-  /** @private A new ticket for the same door, when the old one ran out. */
-  async rejoin() {
-    try {
-      await this.join(this.key);
-    } catch (error) {
-      if (error instanceof ApiError && (error.code === 'network' || error.code === 'timeout' || error.status >= 500)) return;
-      if (!this.current) this.refuse(error);
+  /**
+   * @private A new ticket for the same door, when the old one is no longer taken: asked for until it comes, is refused,
+   * or another door was chosen.
+   * @returns {Promise<void>}
+   */
+  rejoin() {
+    const { key } = this;
+    if (this.rejoining && this.rejoining.key === key) return this.rejoining.done;
+    const mine = { key, done: Promise.resolve() };
+    this.rejoining = mine;
+    this.askingAt = this.now();
+    mine.done = this.askAgain(key).then(() => {
+      if (this.rejoining !== mine) return;
+      this.rejoining = null;
+      this.askingAt = null;
+    });
+    return mine.done;
+  }
+
+  /** @private @param {JoinRequest} key */
+  async askAgain(key) {
+    // A ticket whose line was refused at once: its successor may fare no better.
+    if (!this.hasFollowed) await this.rejoinBackoff.wait();
+    while (this.key === key) {
+      try {
+        await this.join(key);
+        return;
+      } catch (error) {
+        if (this.key !== key) return;
+        if (!canPass(error)) {
+          if (this.isReceiving()) return; // the room itself lets this pupil stay; it is asked again after a loss
+          if (error instanceof ApiError && error.code === 'lesson-ended' && this.isIn) this.end('lesson-ended');
+          else this.refuse(error);
+          return;
+        }
+        await this.rejoinBackoff.wait(((error instanceof ApiError && error.retryAfterS) || 0) * 1000);
+      }
     }
   }
 
@@ -276,7 +323,12 @@ export class Attendance extends EventTarget {
 
   /** @private */
   wantsConnection() {
-    return this.isIn && this.phase === 'class' && !(this.current && this.current.state === 'receiving');
+    return this.isIn && this.phase === 'class' && !this.isReceiving();
+  }
+
+  /** @private */
+  isReceiving() {
+    return !!this.current && this.current.state === 'receiving';
   }
 
   /** @private Connect, beside what there is, until media flow or nobody wants it any more. */
@@ -393,10 +445,13 @@ export class Attendance extends EventTarget {
       this.refuse(error);
       return false;
     }
-    if (code === 'token-invalid') await this.rejoin();
+    this.tell('line', { state: this.lostAt === null ? 'connecting' : 'lost', sinceMs: this.lostAt, code });
+    if (code === 'token-invalid') {
+      await this.rejoin();
+      if (!this.wantsConnection()) return false;
+    }
     if (code === 'no-media') this.ticketAt = 0; // TURN may no longer take its credentials
     if (code === 'lesson-not-started' && this.view) this.take(Object.assign({}, this.view, { phase: 'waiting' }));
-    this.tell('line', { state: this.lostAt === null ? 'connecting' : 'lost', sinceMs: this.lostAt, code });
     const retryAfterS = error instanceof ApiError ? error.retryAfterS : null;
     await this.backoff.wait((retryAfterS || 0) * 1000);
     return this.wantsConnection();
@@ -404,8 +459,7 @@ export class Attendance extends EventTarget {
 
   /** @private @param {unknown} error */
   refuse(error) {
-    this.drop();
-    this.isIn = false;
+    this.leave();
     this.phase = '';
     this.tell('refused', error instanceof ApiError ? error : new ApiError('internal', String(error)));
   }
@@ -414,6 +468,17 @@ export class Attendance extends EventTarget {
   tell(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
+}
+
+/**
+ * Whether a ticket that was not given now may be given later: no answer, a fault over there, too many wrong codes from
+ * this school's address, or somebody else's page in between (a hotel's sign-in).
+ *
+ * @param {unknown} error
+ */
+function canPass(error) {
+  if (!(error instanceof ApiError)) return false;
+  return ['network', 'timeout', 'answer-invalid'].indexOf(error.code) >= 0 || error.status === 429 || error.status >= 500;
 }
 
 /** @param {number} value */

@@ -256,13 +256,15 @@ function tick() {
   if (!words.isLoaded) return;
   const now = Date.now();
   const phase = root.dataset.phase;
+  const { askingAt } = attendance;
+  const askingText = askingAt && now - askingAt > 2000 ? words.t('ticket.asking', { time: words.duration((now - askingAt) / 1000) }) : '';
   if (phase === 'waiting') {
     const events = attendance.events;
     const view = attendance.view;
     const lostAt = events && events.lostAt;
     // A line that mends itself in two seconds is no news to a child who waits.
     const lostText = lostAt && now - lostAt > 2000 ? words.t('waiting.line-lost', { time: words.duration((now - lostAt) / 1000) }) : '';
-    say(el('waiting-line'), lostText || (view && !view.room_online ? words.t('waiting.room-off') : ''));
+    say(el('waiting-line'), askingText || lostText || (view && !view.room_online ? words.t('waiting.room-off') : ''));
   }
   if (phase !== 'class') return;
   const notice = attendance.notice;
@@ -270,6 +272,7 @@ function tick() {
   stage.tick(isLost);
   let banner = '';
   if (isLost && line.sinceMs !== null) banner = words.t('class.line.lost', { time: words.duration((now - line.sinceMs) / 1000) });
+  else if (line.state === 'connecting' && askingText) banner = askingText;
   else if (line.state === 'connecting' && now - line.at > SLOW_MS) banner = words.t('class.line.slow');
   say(el('line-banner'), banner);
   el('line-banner').hidden = banner === '';

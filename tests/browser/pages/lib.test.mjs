@@ -204,7 +204,8 @@ class Centre {
     this.joins += 1;
     const trouble = this.troubles.shift();
     if (trouble instanceof Error) throw trouble;
-    if (trouble) return problem(trouble);
+    if (typeof trouble === 'number') return problem(trouble);
+    if (trouble) return trouble;
     this.tickets += 1;
     const n = this.tickets;
     const turn = { urls: ['turn:t'], username: 'u' + n, credential: 'c' + n };
@@ -333,4 +334,93 @@ test('no media at all is a reason for new TURN credentials, whatever their age',
     centre.tell('open');
     await until(() => attendance.current, 'connected');
     assert.deepEqual(room.offers, [{ token: 't1', turn: 'u1' }, { token: 't2', turn: 'u2' }]);
+  }));
+
+/** The ticket is taken no longer: the line ends, and is refused when it is asked for again. */
+async function refuseLine(centre, status) {
+  centre.refusal = status;
+  centre.streams[centre.streams.length - 1].close();
+  const before = centre.lines.length;
+  await until(() => centre.lines.length > before, 'the line is asked for again');
+}
+
+for (const status of [401, 403, 404, 410])
+  test('whose line is refused with ' + status + ' asks for a ticket until there is one, and hears Start', () =>
+    attending(async ({ centre, room, attendance }) => {
+      let isRefused = false;
+      attendance.addEventListener('refused', () => (isRefused = true));
+      const hotel = new Response('<html>Sign in for Wi-Fi</html>');
+      centre.troubles = [new TypeError('no network'), 503, 502, hotel, 429];
+      await refuseLine(centre, status);
+      await until(() => attendance.askingAt !== null, 'it says that it asks');
+      centre.refusal = 0;
+      const waking = setInterval(() => attendance.wake(), 20); // or this would take ten seconds
+      await until(() => centre.streams.length === 2, 'the line stands again').finally(() => clearInterval(waking));
+      assert.equal(centre.joins, 7);
+      assert.equal(attendance.askingAt, null);
+      centre.tell('open');
+      await until(() => attendance.current, 'connected');
+      assert.deepEqual(room.offers, [{ token: 't2', turn: 'u2' }]);
+      assert.ok(!isRefused);
+    }));
+
+test('asking for a ticket slows down, and waking hurries it', () =>
+  attending(async ({ centre, attendance }) => {
+    centre.troubles = new Array(99).fill(503);
+    await refuseLine(centre, 401);
+    await until(() => centre.joins === 4, 'asked three times'); // 0.3 s and 0.6 s between them, at most
+    const at = performance.now();
+    attendance.wake();
+    await until(() => centre.joins === 5, 'asked at once');
+    assert.ok(performance.now() - at < 550); // by itself 0.6 s, at least
+  }));
+
+test('who leaves asks no more', () =>
+  attending(async ({ centre, attendance }) => {
+    centre.troubles = new Array(99).fill(503);
+    await refuseLine(centre, 401);
+    await until(() => centre.joins === 2, 'asked');
+    attendance.leave();
+    await new Promise((resolve) => setTimeout(resolve, 500)); // longer than the first wait
+    assert.equal(centre.joins, 2);
+    assert.equal(attendance.askingAt, null);
+  }));
+
+test('a ticket that is refused for good ends the asking and is told once', () =>
+  attending(async ({ centre, attendance }) => {
+    const told = [];
+    attendance.addEventListener('refused', (event) => told.push(event.detail.code));
+    centre.troubles = [503, 404, 404];
+    await refuseLine(centre, 401);
+    await until(() => told.length, 'refused');
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    assert.deepEqual(told, ['link-wrong']);
+    assert.equal(centre.joins, 3);
+  }));
+
+test('who asks for a ticket after the end is told the end', () =>
+  attending(async ({ centre, attendance }) => {
+    const told = [];
+    attendance.addEventListener('phase', (event) => told.push(event.detail));
+    centre.troubles = [new Response(JSON.stringify({ code: 'lesson-ended' }), { status: 410 })];
+    await refuseLine(centre, 404);
+    await until(() => told.length, 'told');
+    assert.deepEqual(told, [{ phase: 'ended', reason: 'lesson-ended' }]);
+  }));
+
+test('a line that is refused with each new ticket is not asked for without a pause', () =>
+  attending(async ({ centre }) => {
+    await refuseLine(centre, 404);
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    assert.ok(centre.joins >= 2 && centre.joins <= 5, String(centre.joins));
+  }));
+
+test('no refusal of a ticket sends away whom the room still serves', () =>
+  attending(async ({ centre, attendance }) => {
+    centre.tell('open');
+    await until(() => attendance.current, 'connected');
+    centre.troubles = [404];
+    await refuseLine(centre, 401);
+    await until(() => centre.joins === 2 && attendance.askingAt === null, 'asked and refused');
+    assert.equal(attendance.current.state, 'receiving');
   }));

@@ -186,6 +186,29 @@ async def test_a_lost_line_while_waiting_is_told_with_its_age(
     complaints.found[:] = [one for one in complaints.found if "ERR_INTERNET_DISCONNECTED" not in one]  # we did that
 
 
+async def test_a_ticket_that_ran_out_is_asked_for_until_it_comes_and_start_is_heard(
+    serve: Serve, open_page: OpenPage, complaints: Complaints
+) -> None:
+    complaints.expected = {401, 503}
+    server = centre(serve, view())
+    page = await open_page(f"{server.url}/j/good", **PHONE)
+    await page.click("#enter")
+    await phase(page, "waiting")
+    join = server.answers["POST /api/v1/join"]
+    server.answers["POST /api/v1/join"] = refusal("internal", 503)
+    server.answers[EVENTS] = refusal("token-invalid", 401)
+    server.events_path = ""
+    server.cut_lines()
+    await expect(page.locator("#waiting-line")).to_contain_text(re.compile("J’en demande un autre depuis \\d+\\s?s"))
+    await assert_accessible(page)
+    server.events_path = EVENTS
+    server.greeting = [("lesson", view())]
+    server.answers["POST /api/v1/join"] = join
+    await expect(page.locator("#waiting-line")).to_have_text("", timeout=10_000)
+    server.push("lesson", view("open"))
+    await phase(page, "class")
+
+
 async def test_in_the_room_the_sound_is_off(serve: Serve, open_page: OpenPage, complaints: Complaints) -> None:
     complaints.expected = {503}
     page = await open_page(f"{centre(serve, view('open')).url}/j/good", **PHONE)
