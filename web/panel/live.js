@@ -78,18 +78,18 @@ export const Live = () => {
   return html`<div class="live">
     <section class="sent" aria-labelledby="sent-title">
       <h2 class="only-read" id="sent-title">${t('panel.sent')}</h2>
-      <div class="previews">
-        <${Preview} track="board" words=${words('board')} label=${t('role.board')} />
-        <div class="side">
-          <${Preview} track="camera" words=${words('camera')} label=${t('role.camera')} />
-          <${SoundMeter} key=${`${sound}${value.paused}`} stop=${value.paused ? 'paused' : sound ? '' : 'muted'} />
-        </div>
-      </div>
+      <div class="picture"><${Preview} track="board" words=${words('board')} label=${t('role.board')} /></div>
       <${Facts} />
     </section>
-    <div class="aside">
-      <${Pupils} />
-      <${Access} isSmall />
+    <div class="beside">
+      <div class="side" role="group" aria-labelledby="sent-title">
+        <div class="picture"><${Preview} track="camera" words=${words('camera')} label=${t('role.camera')} /></div>
+        <${SoundMeter} key=${`${sound}${value.paused}`} stop=${value.paused ? 'paused' : sound ? '' : 'muted'} />
+      </div>
+      <div class="aside">
+        <${Pupils} />
+        <${Access} isSmall />
+      </div>
     </div>
     <div class="acts" role="group" aria-label=${t('panel.acts')}>
       <${Toggle} id="pause" doing="pause" icon="pause" onIcon="play" isOff=${value.paused} words=${['panel.pause', 'panel.resume']} act=${() => setPaused(!value.paused)} />
@@ -152,7 +152,7 @@ const Pupils = () => {
     ${there.length
       ? html`<p class="hearing">${t('panel.pupils.hear', { n: hearing, all: there.length })}</p>`
       : html`<p class="hint">${t('panel.pupils.none.do')}</p>`}
-    <ul class="names" tabindex=${value.viewers.length > 4 ? 0 : null} aria-label=${t('panel.pupils.list')}>
+    <ul class="names" tabindex=${value.viewers.length > 1 ? 0 : null} aria-label=${t('panel.pupils.list')}>
       ${value.viewers.map((viewer) => {
         const how = howIs(viewer);
         return html`<li key=${viewer.viewer} data-how=${how}>

@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -152,6 +153,52 @@ async def test_no_size_of_screen_loses_anything(
         server.push("panel", view.model_copy(update={"room_name": name}))
         await expect(page.locator("h1")).to_have_text(name)  # several views have the same state
         await assert_fits(page)
+
+
+_BOXES_JS = """() => Object.fromEntries(
+  ['board', 'camera'].map(track => [track, document.querySelector(`[data-track=${track}]`)])
+    .concat([...document.querySelectorAll('.sent, .facts, .meter-row, .pupils, .access, .acts, .banners')]
+      .map(one => [one.classList[0], one]))
+    .map(([name, one]) => [name, one.getBoundingClientRect().toJSON()]))"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1366, 768), (1920, 1080), (3840, 2160)])
+async def test_a_lesson_fills_the_screen_and_nothing_of_it_is_below(
+    serve: Serve, open_page: OpenPage, complaints: Complaints, width: int, height: int
+) -> None:
+    """The board is as large as it can be beside camera and names; sentences and banners take their room from it."""
+    complaints.expected = {409}
+    many = tuple(pupil(number, f"Anaëlle-Marguerite {number}", heard=number % 3 > 0) for number in range(30))
+    full = but(**{**LIVE.model_dump(), "viewers": many})
+    nothing = OnAir(camera=False, board=False, sound=False)
+    worst = {**STATES["incomplete"].model_dump(), "viewers": many, "missing": ("microphone",), "on_air": nothing}
+    server = room(serve, full)
+    server.answers["POST /api/lesson/pause"] = refusal("lesson-transition", 409)
+    page = await open_page(server.url, width=width, height=height)
+    await shown(page)
+
+    async def boxes() -> dict[str, Any]:
+        found: dict[str, Any] = await page.evaluate(_BOXES_JS)
+        for name in ("board", "camera"):
+            assert found[name]["width"] == pytest.approx(found[name]["height"] * 16 / 9, abs=2), name
+        for name in ("board", "facts", "camera", "meter-row", "pupils", "access"):
+            assert found[name]["bottom"] <= found["acts"]["top"], name
+        column = [found[name] for name in ("camera", "pupils", "access")]
+        assert all(above["bottom"] <= below["top"] for above, below in pairwise(column))
+        assert found["board"]["bottom"] <= found["facts"]["top"]
+        assert await page.evaluate("document.documentElement.scrollHeight - innerHeight") <= 0
+        return found
+
+    found = await boxes()
+    board, place = found["board"], found["sent"]
+    assert board["width"] > 0.98 * place["width"] or board["height"] > 0.95 * place["height"]
+    assert board["height"] > 0.56 * height
+
+    server.push("panel", but(**worst))
+    await expect(page.locator(".facts li")).to_have_count(5)
+    await page.click("#pause")
+    await expect(page.locator(".banner")).to_have_count(2)
+    assert (await boxes())["board"]["height"] > 0.2 * height
 
 
 async def test_what_is_touched_and_read_is_large(serve: Serve, open_page: OpenPage) -> None:
