@@ -7,7 +7,7 @@ import { LargeQr, Sheet } from './access.js';
 import { deviceProblem, Idle } from './idle.js';
 import { Ending, Live, Preparing, StopQuestion } from './live.js';
 import { Dialog, Icon } from './parts.js';
-import { answerProposal, begin, elapsedS, isBusy, isRunning, lostAt, now, proposalS, refusal, say, switchLanguage, t, tn, view } from './store.js';
+import { answerProposal, begin, dropInterrupted, elapsedS, isBusy, isRunning, lostAt, now, proposalS, refusal, resume, say, switchLanguage, t, tn, view } from './store.js';
 
 const THEME = 'estrade.theme';
 /** @type {import('@preact/signals').Signal<string>} */
@@ -119,6 +119,23 @@ const Proposal = () => {
   <//>`;
 };
 
+/** After a power cut nothing goes on by itself: somebody in the room says so. */
+const Interrupted = () => {
+  const interrupted = view.value && view.value.interrupted;
+  if (!interrupted || isRunning.value) return null;
+  const stay = () => undefined; // Escape must not throw a lesson away
+  return html`<${Dialog} title=${t('panel.interrupted.title')} className="interrupted" onClose=${stay}>
+    <p>${t('panel.interrupted', { started: say().time(interrupted.started_at), at: say().time(interrupted.interrupted_at) })}</p>
+    <p class="hint">${t('panel.interrupted.hint')}</p>
+    <div class="row">
+      <button class="button" id="interrupted-no" onClick=${dropInterrupted} aria-disabled=${isBusy('drop')}>${t('panel.interrupted.no')}</button>
+      <button class="button primary" id="interrupted-yes" data-first onClick=${resume} aria-disabled=${isBusy('resume')}>
+        <${Icon} name="play" /><span>${t('panel.interrupted.yes')}</span>
+      </button>
+    </div>
+  <//>`;
+};
+
 const Help = () => {
   const { value } = view;
   if (!isHelping.value || !value) return null;
@@ -162,6 +179,7 @@ const App = () => {
       <${Banners} />
       <main id="main"><${VIEWS[value.state]} /></main>
       <${StopQuestion} />
+      <${Interrupted} />
       <${Proposal} />
       <${LargeQr} />
       <${Help} />

@@ -121,6 +121,8 @@ async function send(path, body) {
 }
 
 export const start = () => act('start', '/api/lesson/start', {});
+export const resume = () => act('resume', '/api/lesson/resume', {});
+export const dropInterrupted = () => act('drop', '/api/lesson/drop', {});
 export const stop = () => act('stop', '/api/lesson/stop', {});
 /** @param {boolean} paused */
 export const setPaused = (paused) => act('pause', '/api/lesson/pause', { paused });

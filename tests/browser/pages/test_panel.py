@@ -24,7 +24,7 @@ from protocol.messages import (
     Sign,
     Text,
 )
-from protocol.pages import PanelLevel, PanelProposal, PanelSummary, PanelView, PanelViewer, Step
+from protocol.pages import PanelInterrupted, PanelLevel, PanelProposal, PanelSummary, PanelView, PanelViewer, Step
 from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits
 from tests.browser.pages.stub import PageServer, refusal
 from tests.chromium import Complaints
@@ -107,6 +107,7 @@ STATES = {
     ),
     "ending": but(state=LessonState.ENDING, sign=Sign.OPEN),
     "proposal": but(proposal=PanelProposal(id="p-1", actor="M. Durand", remaining_s=118)),
+    "interrupted": but(interrupted=PanelInterrupted(lesson="l-1", started_at=NOW, interrupted_at=NOW)),
 }
 
 
@@ -135,8 +136,8 @@ async def test_every_state_is_accessible_with_contrast_of_seven(serve: Serve, op
     for name, view in STATES.items():
         server.push("panel", view.model_copy(update={"room_name": name}))
         await expect(page.locator("h1")).to_have_text(name)
-        if view.proposal:
-            await expect(page.locator("#proposal-no")).to_be_visible()
+        if view.proposal or view.interrupted:
+            await expect(page.locator("dialog")).to_be_visible()
         await assert_accessible(page, enhanced=True)
 
 
@@ -447,3 +448,20 @@ PIXEL = bytes.fromhex(
     "c2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae1e2e3e4e5e6e7e8e9eaf1f2f3f4f5f6f7f8f9faffda0008010100003f002bffd9"
 )
 """The smallest JPEG: one grey pixel."""
+
+
+@pytest.mark.parametrize(("button", "path"), [("yes", "/api/lesson/resume"), ("no", "/api/lesson/drop")])
+async def test_a_lesson_that_a_power_cut_ended_is_asked_about(
+    serve: Serve, open_page: OpenPage, button: str, path: str
+) -> None:
+    server = room(serve, STATES["interrupted"])
+    server.answers[f"POST {path}"] = IDLE
+    page = await open_page(server.url)
+    dialog = page.locator("dialog")
+    await expect(dialog).to_contain_text("Commencée à 09:00, elle s’est arrêtée vers 09:00")
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_visible()
+    assert sent(server) == []
+    await page.click(f"#interrupted-{button}")
+    await expect(dialog).to_have_count(0)
+    assert sent(server) == [(path, {})]
