@@ -16,6 +16,8 @@ _CANDIDATE = re.compile(
     r"^candidate:[A-Za-z0-9+/]{1,32} [0-9]{1,5} [A-Za-z]{3,8} [0-9]{1,10} "
     r"[A-Za-z0-9.:_-]{1,255} [0-9]{1,5} typ [ -~]{1,400}$"
 )
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""No line of SDP has them (RFC 8866 §9), and one byte of them is six in JSON: the broker would cut our connection."""
 _MID = re.compile(r"^[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,16}$")
 
 
@@ -30,6 +32,8 @@ def check_offer(body: bytes) -> str:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise SignallingError("the offer is not text; send the SDP of createOffer()") from None
+    if _CONTROL.search(text):
+        raise SignallingError("the offer holds control characters; send the SDP of createOffer() as it is")
     lines = text.replace("\r\n", "\n").split("\n")
     if lines[0] != "v=0":
         raise SignallingError("the offer is not SDP: its first line is not v=0; send the SDP of createOffer()")
@@ -64,6 +68,8 @@ def read_fragment(body: bytes) -> tuple[str | None, list[Trickle]]:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise SignallingError("the fragment is not text", code="candidate-invalid") from None
+    if _CONTROL.search(text):
+        raise SignallingError("the fragment holds control characters", code="candidate-invalid")
     sections: dict[str | None, list[str]] = {}
     last: set[str | None] = set()
     mid: str | None = None

@@ -135,7 +135,7 @@ class DemoFolder:
             "set_tcp_nodelay true",
             "max_inflight_messages 100",
             "max_queued_messages 1000",
-            "message_size_limit 262144",
+            "max_packet_size 262144",
             "max_keepalive 120",
             "persistence true",
             f"persistence_location {folder}/",

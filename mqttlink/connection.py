@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import math
 import select
 import socket
 import ssl
@@ -60,6 +61,13 @@ def properties(kind: int, **values: Any) -> Properties:
     return cast(Properties, made)
 
 
+def packet_bytes(topic: str, payload: bytes, qos: int, with_properties: Properties) -> int:
+    """Return the size of a PUBLISH packet (MQTT 5 §3.3): fixed header, topic, packet id, properties, payload."""
+    packed: bytes = cast(Any, with_properties).pack()
+    remaining = 2 + len(topic.encode()) + (2 if qos else 0) + len(packed) + len(payload)
+    return 1 + max(1, math.ceil(remaining.bit_length() / 7)) + remaining
+
+
 class _PahoLog(logging.Logger):
     """What paho and aiomqtt say: kept for the reason of a failure, and passed on at DEBUG."""
 
@@ -102,6 +110,8 @@ class _Client(aiomqtt.Client):
         self._is_abandoned = False
         self._on_paho_message = on_paho_message
         self.publishing: dict[int, asyncio.Future[ReasonCode]] = {}
+        self.most_packet_bytes: int | None = None
+        """What the broker takes, as its CONNACK said (MQTT 5 §3.2.2.3.6); None: it named no bound."""
 
         if (context := kwargs.get("tls_context")) is not None:
             # paho's own leaves the socket open when the handshake fails
@@ -158,6 +168,10 @@ class _Client(aiomqtt.Client):
                 return await fut
         except TimeoutError:
             raise aiomqtt.MqttError("Operation timed out") from None
+
+    def _on_connect(self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None) -> None:
+        self.most_packet_bytes = getattr(properties, "MaximumPacketSize", None)
+        super()._on_connect(client, userdata, flags, reason_code, properties)
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None) -> None:
         if not self._connected.done():  # aiomqtt would wait for its time-out
@@ -302,22 +316,25 @@ class Connection:
     ) -> int:
         """Publish, wait for the acknowledgement and return its reason code (0 or 16: nobody has subscribed).
 
-        Raises BrokerError ``broker-refused`` for a refusal, ``broker-unavailable`` when the line goes or no
-        acknowledgement comes in ``timeout_s``; then the message may or may not have arrived.
+        Raises BrokerError ``message-too-large`` before anything is sent, ``broker-refused`` for a refusal,
+        ``broker-unavailable`` when the line goes or no acknowledgement comes in ``timeout_s``; then the message may or
+        may not have arrived.
         """
         client = self._open_client()
-        info = client.paho.publish(
-            topic,
-            payload,
-            qos,
-            retain,
-            properties(
-                PacketTypes.PUBLISH,
-                MessageExpiryInterval=expiry_s,
-                ResponseTopic=response_topic,
-                CorrelationData=correlation,
-            ),
+        with_properties = properties(
+            PacketTypes.PUBLISH,
+            MessageExpiryInterval=expiry_s,
+            ResponseTopic=response_topic,
+            CorrelationData=correlation,
         )
+        size, most = packet_bytes(topic, payload, qos, with_properties), client.most_packet_bytes
+        if most is not None and size > most:  # the broker would not refuse the message but end the connection
+            raise BrokerError(
+                f'a message of {size} bytes on "{topic}" is not sent: the broker {self._settings.broker} takes {most}',
+                code="message-too-large",
+                retryable=False,
+            )
+        info = client.paho.publish(topic, payload, qos, retain, with_properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise self._lost()
         if info.is_published():  # QoS 0 and written to the socket

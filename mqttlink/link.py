@@ -164,7 +164,8 @@ class Link:
         """Publish, and with QoS 1 wait until the broker has it.
 
         Raises BrokerError: ``broker-unavailable`` without a connection or when it goes meanwhile (it may or may not
-        have arrived), ``broker-refused`` when our rights do not cover the topic.
+        have arrived), ``broker-refused`` when our rights do not cover the topic, ``message-too-large`` when the broker
+        would end the connection over it.
         """
         body = payload.model_dump_json().encode() if isinstance(payload, BaseModel) else payload
         await self._now_open().publish(topic, body, qos=qos, retain=retain, expiry_s=expiry_s)

@@ -154,6 +154,7 @@ CODES: dict[str, str] = {
     "broker-certificate": "The TLS connection to the broker failed: its certificate or ours is not accepted.",
     "broker-not-authorised": "The broker does not admit this user or certificate.",
     "broker-refused": "The MQTT broker refused the message: the certificate's rights do not cover that topic.",
+    "message-too-large": "The message is larger than the MQTT broker takes and was not sent.",
     "command-failed": "The command was not carried out.",
     "command-late": "The command arrived after its deadline and was not carried out.",
     "command-unknown": "This version does not know that command.",

@@ -16,6 +16,8 @@ from mqttlink import LinkSettings
 from tests.peers import need
 
 START_TIMEOUT_S = 10.0
+MOST_PACKET_BYTES = 262_144
+"""As in deploy/mosquitto/estrade.conf."""
 
 
 def free_port() -> int:
@@ -118,7 +120,7 @@ class Broker:
             "set_tcp_nodelay true",
             "max_inflight_messages 100",
             "max_queued_messages 1000",
-            "message_size_limit 262144",
+            f"max_packet_size {MOST_PACKET_BYTES}",
             "max_keepalive 120",
             "persistence false",
             "log_type error",

@@ -38,6 +38,7 @@ STATUS: Mapping[str, int] = {
     "broker-certificate": 503,
     "broker-not-authorised": 503,
     "broker-refused": 502,
+    "message-too-large": 413,
     "command-failed": 502,
     "command-late": 504,
     "command-unknown": 502,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from controller.sdp import MOST_SDP_BYTES
 from protocol.errors import CommandError
 from protocol.lesson import LessonState
 from protocol.messages import Command
@@ -186,6 +187,20 @@ async def test_an_offer_that_is_none_is_refused_here_and_never_reaches_the_room(
     assert (answer.status_code, code_of(answer)) == (status, code)
     assert not room.commands_named("rtc.offer")
     assert (await _offer(centre, joined)).status_code == 201
+
+
+async def test_an_offer_that_grows_on_its_way_costs_nobody_the_broker(
+    centre: RunningCentre, room: ScriptedRoom, broker: Broker
+) -> None:
+    """A control character is one byte here and six in JSON: 65 kB of them were more than the broker takes."""
+    joined = await _open(centre, room)
+    filler = MOST_SDP_BYTES - len(OFFER) - len("a=x:\r\n")
+    answer = await _offer(centre, joined, f"{OFFER}a=x:{filler * chr(1)}\r\n")
+    assert (answer.status_code, code_of(answer)) == (400, "offer-invalid")
+    assert not room.commands_named("rtc.offer")
+    answer = await _offer(centre, joined, OFFER + "a=x:" + filler * '"' + "\r\n")  # two bytes each, and no more
+    assert answer.status_code == 201
+    assert "too large" not in broker.log_text
 
 
 async def test_a_megabyte_without_a_length_is_refused_before_it_is_read(

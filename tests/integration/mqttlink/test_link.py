@@ -13,15 +13,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from paho.mqtt.packettypes import PacketTypes
 
 from controller.pki import CertificateAuthority
 from mqttlink import CentreClock, Link, LinkSettings, Message
-from mqttlink.connection import Connection
+from mqttlink.connection import Connection, packet_bytes, properties
 from protocol import topics
 from protocol.errors import BrokerError, CommandError
 from protocol.messages import Command, LessonStop, TimeTold
 from protocol.topics import RoomTopics
-from tests.broker import Broker, free_port
+from tests.broker import MOST_PACKET_BYTES, Broker, free_port
 from tests.integration.mqttlink.conftest import WAIT_S, History, presence, true
 
 ROOM = RoomTopics("075", "room-a")
@@ -294,6 +295,25 @@ async def test_a_room_cannot_write_another_rooms_topic_and_is_told_so(broker: Br
             assert topic in caught.value.message
         await room.publish(ROOM.event("lesson.started"), b"mine")
         assert await history.until(bool) == ["mine"]
+
+
+async def test_a_message_larger_than_the_broker_takes_does_not_cost_the_connection(broker: Broker) -> None:
+    topic = ROOM.event("lesson.started")
+    around = packet_bytes(topic, b"x" * MOST_PACKET_BYTES, 1, properties(PacketTypes.PUBLISH)) - MOST_PACKET_BYTES
+    most = MOST_PACKET_BYTES - around
+    room = Link(broker.room("room-a"))
+    async with History(broker.controller("c-1"), f"{topics.ROOT}/#") as history, room.running():
+        await room.wait_connected()
+        sid = room.sid
+        for size in (most + 1, 10 * most):
+            with pytest.raises(BrokerError) as caught:
+                await room.publish(topic, b"x" * size)
+            assert (caught.value.code, caught.value.retryable) == ("message-too-large", False)
+            assert str(MOST_PACKET_BYTES) in caught.value.message
+        await room.publish(topic, b"x" * most)
+        assert [len(word) for word in await history.until(bool)] == [most]
+        assert room.sid == sid
+    assert "too large" not in broker.log_text
 
 
 async def test_a_room_hears_only_what_is_said_to_it(broker: Broker) -> None:

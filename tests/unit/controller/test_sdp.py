@@ -42,12 +42,22 @@ def test_line_ends_of_either_kind_are_taken() -> None:
         b"a=mid:<script>\r\na=end-of-candidates",
         b"a=candidate:" + b"x" * 20_000,
         ("a=mid:0\r\n" + f"a={ONE}\r\n" * 65).encode(),
+        f"a=mid:0\r\na={ONE}\r\na=x:\x01\r\n".encode(),
     ],
 )
 def test_a_fragment_that_is_none_is_refused(body: bytes) -> None:
     with pytest.raises(SignallingError) as caught:
         sdp.read_fragment(body)
     assert caught.value.code == "candidate-invalid"
+
+
+@pytest.mark.parametrize("sign", ["\x00", "\x01", "\x0b", "\x1f", "\x7f"])
+def test_an_offer_with_control_characters_is_refused(sign: str) -> None:
+    offer = f"v=0\r\ns=-\t-\r\n{HEAD}a=fingerprint:sha-256 AA\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
+    assert sdp.check_offer(offer.encode()) == offer
+    with pytest.raises(SignallingError) as caught:
+        sdp.check_offer(f"{offer}a=x:{sign}\r\n".encode())
+    assert caught.value.code == "offer-invalid"
 
 
 def test_an_offer_with_every_part_is_returned_as_it_came() -> None:
