@@ -19,6 +19,7 @@ import uvloop
 
 from controller import centre as centres
 from controller.api.app import create_app
+from controller.backoff import until_stored
 from controller.centre import Centre
 from controller.config import ControllerConfig
 from controller.keys import load_keys
@@ -26,7 +27,7 @@ from controller.notify_systemd import SystemdNotifier
 from controller.pki import controller_name
 from controller.store.store import open_store
 from mqttlink import Link, LinkSettings, Presence
-from protocol.errors import ConfigError
+from protocol.errors import ConfigError, StoreError
 from protocol.messages import ConfigDocument, ControllerStatus, DeathReason
 from protocol.topics import RoomTopics, controller_status
 
@@ -78,10 +79,17 @@ async def serve(config: ControllerConfig, *, on_ready: Callable[[str], None] = l
             try:
                 await _run_all(centre, rpc, events, listening, on_ready)
             finally:
-                await centre.ingest.flush()
-                await centre.book.save()
+                await _save_last(centre)
     finally:
         listening.close()
+
+
+async def _save_last(centre: Centre) -> None:
+    for save in (centre.ingest.flush, centre.book.save, centre.audit.save):
+        try:
+            await save()
+        except StoreError as error:
+            log.error("something is not stored at the end: %s [%s]", error.message, error.code)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -211,6 +219,7 @@ async def _run_all(
                 tasks.create_task(centre.book.run(partial(_publish_config, centre, rpc)), name="lesson-book"),
                 tasks.create_task(centre.ingest.run_acks(rpc), name="event-acks"),
                 tasks.create_task(centre.ingest.run_flush(), name="flush"),
+                tasks.create_task(centre.audit.run(), name="audit"),
                 tasks.create_task(_tick(centre, ticked), name="tick"),
                 tasks.create_task(_reload(centre, reload), name="reload"),
                 tasks.create_task(
@@ -248,5 +257,5 @@ async def _reload(centre: Centre, wanted: asyncio.Event) -> None:
     while True:
         await wanted.wait()
         wanted.clear()
-        await centres.reload_rooms(centre)
+        await until_stored(partial(centres.reload_rooms, centre))
         log.info("%d rooms", len(centre.fleet))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from controller.audit import Audit
 from controller.config import ControllerConfig
 from controller.fleet import Fleet
 from controller.hub import Hub
@@ -40,6 +41,7 @@ class Centre:
     signalling: Signalling
     ingest: Ingest
     sign_ins: SignIns
+    audit: Audit
     metrics: Metrics
     codes: FailureThrottle
     epoch: str
@@ -78,6 +80,7 @@ def build(
         signalling=signalling,
         ingest=ingest,
         sign_ins=SignIns(store, mono=mono, now=now),
+        audit=Audit(store, now=now),
         metrics=Metrics(fleet, hub, ingest, store),
         codes=FailureThrottle(mono),
         epoch=f"{int(seconds() * 1000):x}",

@@ -11,10 +11,12 @@ import logging
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
+from controller.backoff import until_stored
 from controller.fleet import Fleet
 from controller.hub import Hub
 from controller.lessons import LessonBook
@@ -23,7 +25,7 @@ from controller.store.rooms import LastReport, RoomRecord
 from controller.store.store import Store
 from mqttlink import CentreClock, Link, Message
 from protocol import topics
-from protocol.errors import CommandError, EstradeError
+from protocol.errors import CommandError, EstradeError, StoreError
 from protocol.messages import Command, Event, EventAck, Health, RoomState, RoomStatus, TimeTold, Token, Wire
 
 log = logging.getLogger(__name__)
@@ -130,7 +132,10 @@ class Ingest:
             self._numbers_unsaved.add(room)
 
     async def on_event(self, message: Message) -> None:
-        """Store a fact; the broker hears of it when this returns, the room by ``cmd/event.ack``."""
+        """Store a fact; the broker hears of it when this returns, the room by ``cmd/event.ack``.
+
+        Raises StoreError, and then comes again with the same message: nothing is acknowledged that is not stored.
+        """
         room = await self._room_of(message.topic)
         record = self._record(room, message) if room is not None else None
         if room is None or record is None:
@@ -188,20 +193,23 @@ class Ingest:
             with_numbers = self._mono() - numbers_at >= NUMBERS_FLUSH_S
             if with_numbers:
                 numbers_at = self._mono()
-            await self.flush(with_numbers=with_numbers)
+            await until_stored(partial(self.flush, with_numbers=with_numbers))
 
     async def flush(self, *, with_numbers: bool = True) -> None:
-        """Store what rooms last said and is not stored yet."""
+        """Store what rooms last said and is not stored yet; raise StoreError, and keep what was not stored."""
         rooms = self._states_unsaved | (self._numbers_unsaved if with_numbers else set())
         self._states_unsaved = set()
         self._numbers_unsaved -= rooms
         now = self._now()
-        await self._store.rooms.put_last(
-            [
-                LastReport(room, now, self._fleet.state(room), self._fleet.health(room), self._fleet.agent(room))
-                for room in sorted(rooms)
-            ]
-        )
+        reports = [
+            LastReport(room, now, self._fleet.state(room), self._fleet.health(room), self._fleet.agent(room))
+            for room in sorted(rooms)
+        ]
+        try:
+            await self._store.rooms.put_last(reports)
+        except BaseException:
+            self._states_unsaved |= rooms
+            raise
 
     # --- inside -------------------------------------------------------------------------------------------------
 
@@ -231,11 +239,16 @@ class Ingest:
         async with self._learning:
             if room in self._fleet or not self._may_look_up(room):
                 return
-            record = await self._store.rooms.get(room)
+            try:
+                record = await self._store.rooms.get(room)
+                if record is not None:
+                    await self.add_room(record)
+            except StoreError:
+                self._looked_up.pop(room, None)
+                raise
             if record is not None:
-                await self.add_room(record)
-            else:
-                log.warning("%s is not registered here; add it with: estrade-controller room add", room)
+                return
+            log.warning("%s is not registered here; add it with: estrade-controller room add", room)
 
     def _may_look_up(self, room: str) -> bool:
         last = self._looked_up.get(room)

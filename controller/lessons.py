@@ -15,12 +15,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from controller.backoff import until_stored
 from controller.fleet import Fleet
 from controller.keys import Keys, read_code
 from controller.store.lessons import LessonRecord, LinkRecord
 from controller.store.rooms import RoomRecord
 from controller.store.store import Store
-from protocol.errors import AccessError, EstradeError, LessonError
+from protocol.errors import AccessError, EstradeError, LessonError, StoreError
 from protocol.lesson import LessonState
 from protocol.messages import Access, ConfigDocument, RoomConfig, RoomState
 from protocol.pages import LessonView
@@ -77,14 +78,18 @@ class LessonBook:
         self._codes: dict[str, str] = {}
         self._link_rooms: dict[str, str] = {}
         self._unsaved: dict[str, LessonRecord] = {}
+        self._unsaved_revs: dict[str, tuple[int, str]] = {}
         self._unpublished: set[str] = set()
         self._work = asyncio.Event()
+        self._saving = asyncio.Lock()
+        self._not_saved = asyncio.Event()
 
     # --- registering --------------------------------------------------------------------------------------------
 
     async def load(self, rooms: Iterable[RoomRecord]) -> None:
         """Take up where we left; make what is missing."""
         await self._load(rooms)
+        await self.save()
 
     async def add(self, record: RoomRecord) -> None:
         """Register a room, or take its new name."""
@@ -104,10 +109,9 @@ class LessonBook:
                 present[lesson.room] = lesson
         added = list(rooms)
         new_links = [LinkRecord(f"k-{secrets.token_hex(8)}", r.id, self._now()) for r in added if r.id not in links]
+        await self._store.lessons.add_links(new_links)  # may fail; until here nothing has changed
         links |= {link.room: link for link in new_links}
         present |= {r.id: self._make(r.id) for r in added if r.id not in present}
-        await self._store.lessons.add_links(new_links)
-        await self.save()
         for record in added:
             link = links[record.id]
             self._rooms[record.id] = _Room(record, link, present[record.id], record.config_rev, record.config_sha256)
@@ -258,13 +262,32 @@ class LessonBook:
         self._work.set()
 
     async def run(self, publish: Publish) -> None:
-        """Write what was decided and publish configs, until cancelled. A config that cannot be sent is sent later."""
+        """Write what was decided and publish configs, until cancelled.
+
+        A config that cannot be sent, or a lesson that cannot be written, is so later. What people are to be told is
+        written first; but pupils get in, and rooms get their config, also while the database takes nothing.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._run_saving(), name="lesson-book saving")
+            tasks.create_task(self._run_publishing(publish), name="lesson-book publishing")
+
+    async def _run_saving(self) -> None:
+        """Write what could not be written at once."""
+        while True:
+            await self._not_saved.wait()
+            self._not_saved.clear()
+            await until_stored(self.save)
+
+    async def _run_publishing(self, publish: Publish) -> None:
         while True:
             await self._work.wait()
             self._work.clear()
-            await self.save()
             waiting, self._unpublished = self._unpublished, set()
-            documents = await self._documents(sorted(waiting))
+            documents = self._documents(sorted(waiting))
+            try:
+                await self.save()
+            except StoreError:
+                self._not_saved.set()
             limit = asyncio.Semaphore(PUBLISH_AT_ONCE)
             async with asyncio.TaskGroup() as tasks:
                 for room, document in documents.items():
@@ -280,22 +303,27 @@ class LessonBook:
             log.log(level, "config of %s not published: %s [%s]", room, error.message, error.code)
 
     async def save(self) -> None:
-        """Write the lessons that changed."""
-        if self._unsaved:
-            unsaved, self._unsaved = self._unsaved, {}
-            await self._store.lessons.put(*unsaved.values())
+        """Write lessons and revisions that changed; raise StoreError, and keep what was not written."""
+        async with self._saving:
+            lessons, self._unsaved = self._unsaved, {}
+            revs, self._unsaved_revs = self._unsaved_revs, {}
+            try:
+                await self._store.lessons.put(*lessons.values())
+                await self._store.rooms.set_configs(revs)
+            except BaseException:
+                self._unsaved = lessons | self._unsaved  # what changed meanwhile is newer
+                self._unsaved_revs = revs | self._unsaved_revs
+                raise
 
-    async def _documents(self, rooms: Iterable[str]) -> dict[str, ConfigDocument]:
+    def _documents(self, rooms: Iterable[str]) -> dict[str, ConfigDocument]:
         """Return the rooms' configs; ``rev`` grows when the content is another than the one last sent."""
         documents: dict[str, ConfigDocument] = {}
-        changed: dict[str, tuple[int, str]] = {}
         for room in rooms:
             known = self._rooms[room]
             config = RoomConfig(name=known.record.name, access=self.access(room))
             sha256 = hashlib.sha256(config.model_dump_json().encode()).hexdigest()
             if sha256 != known.sha256:
                 known.rev, known.sha256 = known.rev + 1, sha256
-                changed[room] = (known.rev, sha256)
+                self._unsaved_revs[room] = (known.rev, sha256)
             documents[room] = ConfigDocument(rev=known.rev, config=config)
-        await self._store.rooms.set_configs(changed)
         return documents

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import secrets
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 from controller.store.accounts import Account, Role, SignedInRecord
 from controller.store.store import Store
 from controller.throttle import FailureThrottle, address_key
-from protocol.errors import AccessError
+from protocol.errors import AccessError, StoreError
 
 IDLE = timedelta(hours=8)
 LONGEST = timedelta(hours=12)
@@ -107,7 +108,8 @@ class SignIns:
         if found is None or now - found.created_at > LONGEST or now - found.seen_at > IDLE:
             return None
         if now - found.seen_at > _SEEN_EVERY:
-            await self._store.accounts.seen(sha256, now=now)
+            with contextlib.suppress(StoreError):  # noted at the next request
+                await self._store.accounts.seen(sha256, now=now)
         return found
 
     async def sign_out(self, token: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from mqttlink.message import Message, matches
+from protocol.errors import EstradeError
 
 log = logging.getLogger(__name__)
 
@@ -147,20 +148,24 @@ class Route:
         while True:
             try:
                 await self._handler(job.message)
-            except Exception:
+            except Exception as error:
                 # A handler's fault must neither end the connection nor lose the other topics' messages.
+                self._note_failure(job.message.topic, error, wait_s)
                 if not self._must_handle:
-                    log.exception("A message was not handled", extra={"topic": job.message.topic})
                     break
-                log.log(
-                    logging.ERROR if wait_s == RETRY_FIRST_S else logging.DEBUG,
-                    "A message was not handled and is tried again",
-                    extra={"topic": job.message.topic, "wait_s": wait_s},
-                    exc_info=True,
-                )
             else:
                 break
             await self._sleep(wait_s)
             wait_s = min(wait_s * 2, RETRY_MOST_S)
         if job.acknowledge is not None:
             job.acknowledge()
+
+    def _note_failure(self, topic: str, error: Exception, wait_s: float) -> None:
+        is_passing = isinstance(error, EstradeError) and error.retryable  # whoever raised it has said so, once for all
+        is_repeated = self._must_handle and wait_s > RETRY_FIRST_S
+        log.log(
+            logging.DEBUG if is_passing or is_repeated else logging.ERROR,
+            "A message was not handled and is tried again" if self._must_handle else "A message was not handled",
+            extra={"topic": topic, "wait_s": wait_s} if self._must_handle else {"topic": topic},
+            exc_info=True,
+        )

@@ -118,6 +118,13 @@ class CommandError(EstradeError):
     default_code = "command-failed"
 
 
+class StoreError(EstradeError):
+    """The database does not answer, or takes no writes; nothing was changed."""
+
+    default_code = "database-unavailable"
+    default_retryable = True
+
+
 class AccessError(EstradeError):
     """A code, link, token or password that does not open this door."""
 
@@ -176,6 +183,7 @@ CODES: dict[str, str] = {
     "pki-missing": "There is no certificate authority in that folder yet.",
     "pki-unusable": "The certificate authority's files cannot be read or are not of Estrade's kind.",
     "csr-invalid": "The certificate request is not a signed one with an EC P-256 key.",
+    "database-unavailable": "The database does not answer or takes no writes at the moment.",
     "database-unusable": "The database cannot be opened or brought to this version.",
     "port-taken": "Another program already listens on that port.",
     "centre-unreachable": "The centre does not answer at that address.",

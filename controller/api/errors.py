@@ -35,6 +35,7 @@ STATUS: Mapping[str, int] = {
     "candidate-invalid": 400,
     "ice-restart-unsupported": 422,
     "broker-unavailable": 503,
+    "database-unavailable": 503,
     "broker-certificate": 503,
     "broker-not-authorised": 503,
     "broker-refused": 502,
@@ -62,7 +63,7 @@ STATUS: Mapping[str, int] = {
 """The status of each code that can leave by HTTP; any other is 500."""
 
 _OF_STATUS = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large", 415: "unsupported-media-type"}
-_RETRY_AFTER_S = {"starting": 1.0, "broker-unavailable": 2.0, "viewer-limit": 5.0}
+_RETRY_AFTER_S = {"starting": 1.0, "broker-unavailable": 2.0, "database-unavailable": 5.0, "viewer-limit": 5.0}
 
 
 class BodyTooLargeError(HTTPException):

@@ -22,7 +22,6 @@ from controller.api.security import (
 )
 from controller.centre import Centre
 from controller.signin import LONGEST
-from controller.store.accounts import AuditRecord
 from controller.store.events import EventRecord
 from protocol.errors import EstradeError
 from protocol.messages import LessonPropose, LessonStop
@@ -50,9 +49,9 @@ async def sign_in(body: SignIn, request: Request, response: Response) -> Session
     except EstradeError as error:
         if error.code == "sign-in-failed":  # a name that is none may be a password typed in the wrong place
             is_known = await centre.store.accounts.get(body.name) is not None
-            await _note(centre, body.name if is_known else "(unknown)", "sign-in", "", error.code)
+            await centre.audit.note(body.name if is_known else "(unknown)", "sign-in", "", error.code)
         raise
-    await _note(centre, body.name, "sign-in", "", "ok")
+    await centre.audit.note(body.name, "sign-in", "", "ok")
     name = cookie_name(centre)
     response.set_cookie(
         name,
@@ -83,7 +82,7 @@ async def sign_out(request: Request) -> Response:
         who = await centre.sign_ins.who(token)
         await centre.sign_ins.sign_out(token)
         if who is not None:
-            await _note(centre, who.name, "sign-out", "", "ok")
+            await centre.audit.note(who.name, "sign-out", "", "ok")
     response = Response(status_code=204)
     response.delete_cookie(name, path="/", secure=name.startswith("__Host-"), httponly=True, samesite="lax")
     return response
@@ -142,9 +141,9 @@ async def _act(request: Request, room: str, command: str, args: BaseModel) -> Ac
         reply = controller_reply(centre.config.instance, room)
         await centre.caller.call(topic, args, reply_topic=reply, timeout_s=ACT_TIMEOUT_S)
     except EstradeError as error:
-        await _note(centre, who, command, room, error.code)
+        await centre.audit.note(who, command, room, error.code)
         raise
-    await _note(centre, who, command, room, "ok")
+    await centre.audit.note(who, command, room, "ok")
     return ActAnswer()
 
 
@@ -207,7 +206,3 @@ def _event(fact: EventRecord) -> EventView:
 def _check_room(centre: Centre, room: str) -> None:
     if room not in centre.fleet:
         raise EstradeError(f'there is no room "{room}" here', code="room-not-found")
-
-
-async def _note(centre: Centre, actor: str, act: str, subject: str, outcome: str) -> None:
-    await centre.store.accounts.note(AuditRecord(centre.now(), actor[:80], act, subject[:80], outcome))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal, cast
 
@@ -112,21 +112,14 @@ class Accounts:
 
         await self._database.write(work)
 
-    async def note(self, record: AuditRecord) -> None:
-        """Write a line of the audit."""
+    async def note(self, *records: AuditRecord) -> None:
+        """Write lines of the audit, all or none."""
 
         async def work(db_session: AsyncSession) -> None:
-            db_session.add(
-                AuditRow(
-                    at=record.at,
-                    actor=record.actor,
-                    act=record.act,
-                    subject=record.subject,
-                    outcome=record.outcome,
-                )
-            )
+            db_session.add_all(AuditRow(**asdict(record)) for record in records)
 
-        await self._database.write(work)
+        if records:
+            await self._database.write(work)
 
     async def audit(self, *, most: int = 200) -> list[AuditRecord]:
         """Return the newest lines of the audit, newest first."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -17,14 +18,19 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, event, inspect, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from controller.store.models import Base
-from protocol.errors import ConfigError
+from protocol.errors import ConfigError, StoreError
+
+log = logging.getLogger(__name__)
 
 MOST_WAITING = 1_000
 """Writes that wait; beyond it whoever wants to write waits too."""
+PROBE_S = 1.0
+"""Once a write has failed the writer tries by itself, so that `is_answering` is true again without waiting for one."""
 _MIGRATION_LOCK = 0x457374_72616465
 """pg_advisory_lock key: two controllers that start together migrate one after the other."""
 
@@ -32,13 +38,34 @@ T = TypeVar("T")
 Work = Callable[[AsyncSession], Awaitable[Any]]
 
 
+def _is_unavailable(error: Exception) -> bool:
+    """Say whether this is the database's state (locked, full, gone) and not a mistake in what was asked of it."""
+    if isinstance(error, (IntegrityError, DataError, ProgrammingError, NotSupportedError)):
+        return False
+    return isinstance(error, (DBAPIError, NoConnectionError, OSError))
+
+
+def _unavailable() -> StoreError:
+    return StoreError("the database does not answer or takes no writes at the moment; try again")
+
+
+async def _write_nothing(db_session: AsyncSession) -> None:
+    """Take the lock that a write needs, and change no row."""
+    await db_session.execute(text("UPDATE rooms SET id = id WHERE 1 = 0"))
+
+
 class Database:
-    """Reads by `read`, writes by `write`; made by `open_database`."""
+    """Reads by `read`, writes by `write`; made by `open_database`.
+
+    Both raise StoreError when the database does not answer or, for five seconds of SQLite, is locked by another
+    program. It is logged once, and once more when it goes again.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._make_session = async_sessionmaker(engine, expire_on_commit=False)
         self._waiting: asyncio.Queue[tuple[Work, asyncio.Future[Any]] | None] = asyncio.Queue(MOST_WAITING)
+        self._takes_writes = True
 
     @property
     def dialect(self) -> str:
@@ -51,13 +78,20 @@ class Database:
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """Give a session to read with."""
-        async with self._make_session() as db_session:
-            yield db_session
+        try:
+            async with self._make_session() as db_session:
+                yield db_session
+        except Exception as error:
+            if _is_unavailable(error):
+                raise _unavailable() from error
+            raise
 
     async def write(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """Run ``work`` in a transaction of the writer and return its result once committed.
 
-        A caller that is cancelled stops waiting; the write is carried out all the same.
+        Raises StoreError when it was not; what waits behind such a write fails with it, or a request would wait five
+        seconds for each that is before it. A caller that is cancelled stops waiting; the write is carried out all the
+        same.
         """
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         await self._waiting.put((work, done))
@@ -80,30 +114,67 @@ class Database:
 
     async def run_writer(self) -> None:
         """Carry out the writes in their order, until `finish`."""
-        while (item := await self._waiting.get()) is not None:
+        while (item := await self._next()) is not None:
             work, done = item
             try:
                 async with self._make_session() as db_session, db_session.begin():
                     result = await work(db_session)
             except Exception as error:  # goes to whoever asked; the writer serves the next
-                if not done.cancelled():
-                    done.set_exception(error)
+                if not _is_unavailable(error):
+                    _fail(done, error)
+                    continue
+                self._note(error)
+                _fail(done, _unavailable())
+                self._fail_waiting()
             else:
-                if not done.cancelled():
+                self._note(None)
+                if not done.done():
                     done.set_result(result)
+
+    async def _next(self) -> tuple[Work, asyncio.Future[Any]] | None:
+        """Return the next write; while writes fail, and nobody wants one, a probe."""
+        if self._takes_writes:
+            return await self._waiting.get()
+        try:
+            async with asyncio.timeout(PROBE_S):
+                return await self._waiting.get()
+        except TimeoutError:
+            return _write_nothing, asyncio.get_running_loop().create_future()
+
+    def _fail_waiting(self) -> None:
+        while not self._waiting.empty():
+            item = self._waiting.get_nowait()
+            if item is None:  # `finish`: there is nothing behind it
+                self._waiting.put_nowait(None)
+                return
+            _fail(item[1], _unavailable())
+
+    def _note(self, error: Exception | None) -> None:
+        if error is not None and self._takes_writes:
+            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            log.warning("the database takes no writes: %s; what waits is kept and tried again", reason)
+        elif error is None and not self._takes_writes:
+            log.info("the database takes writes again")
+        self._takes_writes = error is None
 
     async def finish(self) -> None:
         """Let the writer end after what already waits."""
         await self._waiting.put(None)
 
     async def is_answering(self) -> bool:
-        """Say whether the database answers."""
+        """Say whether the database answers and took the last write."""
         try:
             async with self.read() as db_session:
                 await db_session.execute(text("SELECT 1"))
-        except (SQLAlchemyError, OSError):
+        except StoreError:
             return False
-        return True
+        return self._takes_writes
+
+
+def _fail(done: asyncio.Future[Any], error: Exception) -> None:
+    if not done.done():
+        done.set_exception(error)
+        done.exception()  # a probe is nobody's
 
 
 @contextlib.asynccontextmanager
@@ -144,8 +215,9 @@ def _engine(url: str) -> AsyncEngine:
 
 
 def _set_pragmas(connection: Any, _record: object) -> None:
+    # The driver itself waits 5 s for another program's lock, or as long as the URL says: …?timeout=0.5
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,6 +11,7 @@ import pytest
 
 from mqttlink.dispatch import Route
 from mqttlink.message import Message
+from protocol.errors import StoreError
 
 
 @asynccontextmanager
@@ -38,6 +40,25 @@ async def test_one_topic_keeps_its_order_while_another_overtakes() -> None:
         for topic, payload in (("a", "slow"), ("a", "2"), ("a", "3"), ("b", "1")):
             route.put(message(topic, payload), lambda: None)
     assert seen == ["b 1", "a slow", "a 2", "a 3"]
+
+
+async def test_a_passing_error_is_tried_again_and_is_no_fault_of_the_handler(caplog: pytest.LogCaptureFixture) -> None:
+    acknowledged: list[str] = []
+    handled: list[int] = []
+
+    async def handler(received: Message) -> None:
+        handled.append(len(acknowledged))
+        if len(handled) < 3:
+            raise StoreError("locked")
+
+    async def no_wait(seconds: float) -> None:
+        waits.append(seconds)
+
+    waits: list[float] = []
+    async with at_work(Route("#", handler, must_handle=True, sleep=no_wait)) as route:
+        route.put(message("a"), lambda: acknowledged.append("a"))
+    assert (handled, acknowledged, waits) == ([0, 0, 0], ["a"], [1.0, 2.0])
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 async def test_no_more_handlers_than_allowed_work_at_once() -> None:
