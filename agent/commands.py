@@ -55,7 +55,7 @@ class Commands:
         if not self._is_ready():
             raise CommandError("the room is starting; ask again", code="starting", retryable=True, retry_after_s=0.3)
         publisher = self._lesson.welcome()
-        return messages.RtcAnswer(sdp=await publisher.accept(args.viewer, args.sdp, args.ice_servers))
+        return messages.RtcAnswer(sdp=await publisher.accept(args.viewer, args.sdp, args.ice_servers, args.holder))
 
     async def _candidate(self, args: messages.RtcCandidate) -> None:
         await self._lesson.welcome().add_candidates(args.viewer, args.candidates, args.mid, args.is_last)

@@ -19,7 +19,7 @@ from controller.metrics import Metrics
 from controller.signalling import Caller, Signalling
 from controller.signin import SignIns
 from controller.store.store import Store
-from controller.throttle import FailureThrottle
+from controller.throttle import FailureThrottle, RateThrottle
 from controller.tickets import Tickets
 
 
@@ -44,6 +44,7 @@ class Centre:
     audit: Audit
     metrics: Metrics
     codes: FailureThrottle
+    offers: RateThrottle
     epoch: str
     public_url: str
     now: Callable[[], datetime] = field(default=utc_now)
@@ -83,6 +84,7 @@ def build(
         audit=Audit(store, now=now),
         metrics=Metrics(fleet, hub, ingest, store),
         codes=FailureThrottle(mono),
+        offers=RateThrottle(mono),
         epoch=f"{int(seconds() * 1000):x}",
         public_url=public_url,
         now=now,

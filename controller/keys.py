@@ -53,6 +53,10 @@ class Keys:
         """Return the key that tickets are signed with."""
         return self._derive("ticket")
 
+    def holder(self, room: str, jti: str) -> str:
+        """Return by what the room may know the connections of one ticket, and no more than that."""
+        return _text(self._derive("holder", room, jti)[:12])
+
     def viewer(self, room: str, holder: str) -> str:
         """Return a new viewer id that `is_viewer_of` knows as this ticket holder's in this room."""
         nonce = _text(secrets.token_bytes(9))

@@ -39,11 +39,12 @@ class Caller(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who asks: the holder of a ticket, or of a standing link (then ``jti`` is the link's)."""
+    """Who asks: the holder of a ticket, or of a standing link, which a class shares (then ``jti`` is the link's)."""
 
     room: str
     lesson: str
     jti: str
+    has_ticket: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,12 @@ class Signalling:
         text = sdp.check_offer(body)
         self._check_lesson(holder)
         viewer = self._keys.viewer(holder.room, holder.jti)
-        args = RtcOffer(viewer=viewer, sdp=text, ice_servers=self._ice.for_subject(holder.room))
+        args = RtcOffer(
+            viewer=viewer,
+            sdp=text,
+            ice_servers=self._ice.for_subject(holder.room),
+            holder=self._keys.holder(holder.room, holder.jti) if holder.has_ticket else None,
+        )
         timeout_s = OFFER_TIMEOUT_S if self._fleet.is_online(holder.room) else UNSEEN_TIMEOUT_S
         result = await self._call(holder.room, "rtc.offer", args, timeout_s)
         try:

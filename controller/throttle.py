@@ -1,4 +1,4 @@
-"""Limits on failures, never on successes: a school sits behind one address."""
+"""Limits on failures by address, and never on successes: a school sits behind one. Limits on acts by ticket."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from collections import OrderedDict, deque
 from collections.abc import Callable
 
-_MOST_ADDRESSES = 50_000
+_MOST_KEYS = 50_000
 """Remembered at once; beyond it the one longest unheard of is forgotten."""
 
 
@@ -79,7 +79,7 @@ class FailureThrottle:
         self._failures.setdefault(key, deque(maxlen=self._most)).append(now)
         self._failures.move_to_end(key)
         self._overall.append(now)
-        while len(self._failures) > _MOST_ADDRESSES:
+        while len(self._failures) > _MOST_KEYS:
             self._failures.popitem(last=False)
 
     def forgive(self, key: str) -> None:
@@ -89,3 +89,26 @@ class FailureThrottle:
             times.pop()
         if self._overall:
             self._overall.pop()
+
+
+class RateThrottle:
+    """Lets each key act ``burst`` times at once, and again as often as ``every_s`` seconds have gone by."""
+
+    def __init__(self, mono: Callable[[], float], *, burst: int = 10, every_s: float = 1.0) -> None:
+        self._mono = mono
+        self._every_s = every_s
+        self._ahead_s = (burst - 1) * every_s
+        self._rested_at: OrderedDict[str, float] = OrderedDict()
+        """When a key will have its whole burst again."""
+
+    def act(self, key: str) -> float | None:
+        """Count an act and return None; or count none and return how many whole seconds this key has to wait."""
+        now = self._mono()
+        while self._rested_at and (len(self._rested_at) > _MOST_KEYS or next(iter(self._rested_at.values())) <= now):
+            self._rested_at.popitem(last=False)
+        rested_at = max(now, self._rested_at.get(key, now))
+        if rested_at - now > self._ahead_s:
+            return max(1.0, math.ceil(rested_at - now - self._ahead_s))
+        self._rested_at[key] = rested_at + self._every_s
+        self._rested_at.move_to_end(key)
+        return None

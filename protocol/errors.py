@@ -152,6 +152,7 @@ CODES: dict[str, str] = {
     "starting": "The room is starting and will answer in a moment.",
     "offer-invalid": "The offer is not a usable SDP.",
     "offer-too-large": "The offer is larger than any browser makes.",
+    "offer-throttled": "Too many offers with this ticket; wait and try again.",
     "no-common-codec": "The player and the room have no video or sound format in common.",
     "viewer-not-found": "There is no such connection; it may have ended.",
     "viewer-limit": "The room cannot take another viewer.",

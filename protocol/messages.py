@@ -332,6 +332,9 @@ class RtcOffer(Args):
     viewer: Token
     sdp: str = Field(max_length=65_536)
     ice_servers: tuple[IceServer, ...] = ()
+    holder: Token | None = Field(
+        default=None, description="the same for all connections of one ticket, and nothing else; absent: not known"
+    )
 
 
 class RtcAnswer(Wire):

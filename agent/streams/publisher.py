@@ -38,6 +38,8 @@ T = TypeVar("T")
 
 ANSWER_S = 10.0
 """For one answer: aioice gives up on a relay that does not answer after 5 s."""
+MOST_OF_A_HOLDER = 3
+"""Connections of one ticket: a page that comes back makes a new one beside the old, which ends by its silence."""
 CLOSE_ALL_S = 0.9
 """For all goodbyes together."""
 PICTURE_BACKLOG, SOUND_BACKLOG = 15, 25
@@ -93,6 +95,8 @@ class Publisher:
         self._viewers: dict[str, ViewerConnection] = {}
         self._subscriptions: dict[ViewerConnection, list[Subscription]] = {}
         self._held: dict[ViewerConnection, list[Fan]] = {}
+        self._holders: dict[ViewerConnection, str] = {}
+        """Oldest first."""
         self.clock = RoomClock()
         self._fans: dict[TrackName, Fan] = {}
         self._levels: dict[TrackName, str] = {}
@@ -211,8 +215,8 @@ class Publisher:
 
     # --- viewers --------------------------------------------------------------------------------------------------
 
-    async def accept(self, viewer: str, sdp: str, ice_servers: Sequence[IceServer]) -> str:
-        """Return the complete answer to a viewer's offer.
+    async def accept(self, viewer: str, sdp: str, ice_servers: Sequence[IceServer], holder: str | None = None) -> str:
+        """Return the complete answer to a viewer's offer. Of one ``holder`` the newest three connections stay.
 
         Raises SignallingError: ``offer-invalid``, ``offer-too-large``, ``no-common-codec``, ``viewer-limit``,
         ``room-timeout`` (a relay that does not answer), ``lesson-ended``.
@@ -225,6 +229,8 @@ class Publisher:
             await self.close_viewer(viewer, "replaced")
             if self._has_ended:
                 raise SignallingError("the lesson ended meanwhile", code="lesson-ended")
+        if holder is not None:
+            self._make_place_of(holder)
         if len(self._viewers) >= self._settings.max_viewers:
             raise SignallingError(
                 f"{self._settings.max_viewers} viewers are connected; this room takes no more",
@@ -241,6 +247,8 @@ class Publisher:
             on_told=self._told,
             spawn=self._spawn,
         )
+        if holder is not None:
+            self._holders[connection] = holder
         self._held[connection] = [self._fans[track] for track in plan.tracks]
         for fan in self._held[connection]:
             fan.hold()
@@ -290,6 +298,11 @@ class Publisher:
         """Return everybody who is connected or connecting."""
         return tuple(connection.view() for connection in self._viewers.values())
 
+    def _make_place_of(self, holder: str) -> None:
+        mine = [connection for connection, of_holder in self._holders.items() if of_holder == holder]
+        for connection in mine[: max(0, len(mine) + 1 - MOST_OF_A_HOLDER)]:
+            self._gone(connection, "replaced")
+
     def _known(self, viewer: str) -> ViewerConnection:
         connection = self._viewers.get(viewer)
         if connection is None:
@@ -332,6 +345,7 @@ class Publisher:
     def _forget(self, connection: ViewerConnection) -> None:
         connection.ended = True
         del self._viewers[connection.id]
+        self._holders.pop(connection, None)
         for subscription in self._subscriptions.pop(connection, ()):
             subscription.close()
         self._release(connection)

@@ -29,6 +29,7 @@ STATUS: Mapping[str, int] = {
     "starting": 503,
     "offer-invalid": 400,
     "offer-too-large": 413,
+    "offer-throttled": 429,
     "no-common-codec": 406,
     "viewer-not-found": 404,
     "viewer-limit": 503,

@@ -134,7 +134,8 @@ def _holder(request: Request, centre: Centre) -> Holder:
     if link is not None and "authorization" not in request.headers:
         lesson = centre.book.by_link(link)
         # its hash, for this goes into TURN user names and so into other programs' logs
-        holder = Holder(lesson.room, lesson.id, f"link-{hashlib.sha256(link.encode()).hexdigest()[:24]}")
+        subject = f"link-{hashlib.sha256(link.encode()).hexdigest()[:24]}"
+        holder = Holder(lesson.room, lesson.id, subject, has_ticket=False)
     else:
         ticket = centre.tickets.check(bearer(request))
         holder = Holder(ticket.room, ticket.lesson, ticket.jti)

@@ -11,8 +11,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from controller.api.security import Permission, centre_of, guarded, holder_of
+from controller.centre import Centre
 from controller.ice import link_headers
-from protocol.errors import CODES, EstradeError, SignallingError
+from controller.signalling import Holder
+from protocol.errors import CODES, AccessError, EstradeError, SignallingError
 
 router = APIRouter()
 
@@ -30,6 +32,18 @@ def _check_type(request: Request, wanted: str) -> None:
         raise EstradeError(f"send {wanted}, not {given or 'a body without a type'}", code="unsupported-media-type")
 
 
+def _check_rate(centre: Centre, holder: Holder) -> None:
+    """Refuse a ticket that offers faster than any page does; a standing link is shared by a class."""
+    wait_s = centre.offers.act(holder.jti) if holder.has_ticket else None
+    if wait_s is not None:
+        raise AccessError(
+            f"too many offers with this ticket; wait {wait_s:g} s",
+            code="offer-throttled",
+            retryable=True,
+            retry_after_s=wait_s,
+        )
+
+
 @router.post("/whep/{room}", dependencies=[guarded(Permission.VIEWER)])
 async def offer(room: str, request: Request) -> Response:
     """Answer an offer: 201 with the room's answer and the viewer's own address."""
@@ -37,6 +51,7 @@ async def offer(room: str, request: Request) -> Response:
     began = time.perf_counter()
     try:
         _check_type(request, SDP)
+        _check_rate(centre, holder)
         answered = await centre.signalling.offer(holder, await request.body())
     except EstradeError as error:
         centre.metrics.offers.labels(error.code if error.code in CODES else "other").inc()

@@ -461,6 +461,8 @@ export interface RtcOffer {
   viewer: string;
   sdp: string;
   ice_servers: IceServer[];
+  /** the same for all connections of one ticket, and nothing else; absent: not known */
+  holder: string | null;
 }
 
 /** ``GET /api/v1/session``: who is signed in. */
@@ -524,4 +526,4 @@ export interface ViewerLeft {
 }
 
 /** Every stable error code. */
-export type ErrorCode = "internal" | "config-invalid" | "device-failed" | "device-not-found" | "device-busy" | "device-unsupported" | "device-timeout" | "device-lost" | "disk-failed" | "lesson-transition" | "lesson-not-found" | "lesson-not-started" | "lesson-ended" | "proposal-none" | "room-not-found" | "room-offline" | "room-timeout" | "starting" | "offer-invalid" | "offer-too-large" | "no-common-codec" | "viewer-not-found" | "viewer-limit" | "candidate-invalid" | "ice-restart-unsupported" | "broker-unavailable" | "broker-certificate" | "broker-not-authorised" | "broker-refused" | "message-too-large" | "command-failed" | "command-late" | "command-unknown" | "args-invalid" | "code-wrong" | "code-throttled" | "link-wrong" | "token-invalid" | "access-refused" | "sign-in-failed" | "sign-in-throttled" | "forbidden" | "cross-site" | "not-found" | "method-not-allowed" | "body-invalid" | "body-too-large" | "unsupported-media-type" | "pki-missing" | "pki-unusable" | "csr-invalid" | "database-unavailable" | "database-unusable" | "port-taken" | "centre-unreachable" | "already-running" | "no-network" | "not-ready" | "program-missing";
+export type ErrorCode = "internal" | "config-invalid" | "device-failed" | "device-not-found" | "device-busy" | "device-unsupported" | "device-timeout" | "device-lost" | "disk-failed" | "lesson-transition" | "lesson-not-found" | "lesson-not-started" | "lesson-ended" | "proposal-none" | "room-not-found" | "room-offline" | "room-timeout" | "starting" | "offer-invalid" | "offer-too-large" | "offer-throttled" | "no-common-codec" | "viewer-not-found" | "viewer-limit" | "candidate-invalid" | "ice-restart-unsupported" | "broker-unavailable" | "broker-certificate" | "broker-not-authorised" | "broker-refused" | "message-too-large" | "command-failed" | "command-late" | "command-unknown" | "args-invalid" | "code-wrong" | "code-throttled" | "link-wrong" | "token-invalid" | "access-refused" | "sign-in-failed" | "sign-in-throttled" | "forbidden" | "cross-site" | "not-found" | "method-not-allowed" | "body-invalid" | "body-too-large" | "unsupported-media-type" | "pki-missing" | "pki-unusable" | "csr-invalid" | "database-unavailable" | "database-unusable" | "port-taken" | "centre-unreachable" | "already-running" | "no-network" | "not-ready" | "program-missing";

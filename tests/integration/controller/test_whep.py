@@ -279,10 +279,38 @@ async def test_a_ticket_opens_its_own_room_and_no_forged_one_opens_any(
 
 
 async def test_thirty_pupils_at_once_are_all_answered(centre: RunningCentre, room: ScriptedRoom) -> None:
-    joined = await _open(centre, room)
-    answers = await asyncio.gather(*(_offer(centre, joined) for _ in range(30)))
+    await _open(centre, room)
+    code = (await room.access()).code
+    pupils = [await centre.join(code=code) for _ in range(30)]
+    answers = await asyncio.gather(*(_offer(centre, joined) for joined in pupils))
     assert [answer.status_code for answer in answers] == [201] * 30
     assert len({answer.headers["location"] for answer in answers}) == 30
+    assert len({command.args["holder"] for command in room.commands_named("rtc.offer")}) == 30
+
+
+async def test_one_ticket_is_known_to_the_room_as_one_holder_and_held_to_a_rate(
+    centre: RunningCentre, room: ScriptedRoom
+) -> None:
+    joined = await _open(centre, room)
+    answers = await asyncio.gather(*(_offer(centre, joined) for _ in range(15)))
+    refused = [answer for answer in answers if answer.status_code != 201]
+    assert 3 <= len(refused) <= 5  # a second may go by meanwhile
+    assert {(answer.status_code, code_of(answer)) for answer in refused} == {(429, "offer-throttled")}
+    assert int(refused[0].headers["retry-after"]) == refused[0].json()["retry_after_s"] == 1
+    [holder] = {command.args["holder"] for command in room.commands_named("rtc.offer")}
+    assert holder
+    assert holder not in joined["token"]
+    other = await centre.join(code=(await room.access()).code)
+    assert (await _offer(centre, other)).status_code == 201
+
+
+async def test_a_standing_link_is_a_whole_class_and_no_holder(centre: RunningCentre, room: ScriptedRoom) -> None:
+    await _open(centre, room)
+    link = (await room.access()).link.rsplit("/", 1)[1]
+    for _ in range(15):
+        answer = await centre.http.post(f"/whep/{ROOM}?link={link}", content=OFFER, headers=SDP)
+        assert answer.status_code == 201
+    assert {command.args["holder"] for command in room.commands_named("rtc.offer")} == {None}
 
 
 async def test_a_lesson_that_the_room_began_alone_is_adopted(centre: RunningCentre, room: ScriptedRoom) -> None:

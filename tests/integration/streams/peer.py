@@ -182,9 +182,9 @@ class Peer:
             self._open_channel()
         return str(self.pc.localDescription.sdp)
 
-    async def join(self, publisher: Publisher, viewer: str) -> str:
+    async def join(self, publisher: Publisher, viewer: str, holder: str | None = None) -> str:
         """Offer, take the answer, and return it."""
-        answer = await publisher.accept(viewer, await self.offer(), ())
+        answer = await publisher.accept(viewer, await self.offer(), (), holder)
         parts = [part for part in answer.split("\r\nm=")[1:] if not part.startswith("application")]
         for receiver, part in zip(self.receivers, parts, strict=True):
             receiver.by_ssrc[int(part.split("a=ssrc:")[1].split()[0])] = receiver

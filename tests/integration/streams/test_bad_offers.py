@@ -99,6 +99,33 @@ async def test_the_same_viewer_again_replaces_itself(room: Room) -> None:
     await second.close()
 
 
+async def test_one_holder_has_three_places_and_a_fourth_connection_takes_the_oldest() -> None:
+    async with open_room(StreamSettings(max_viewers=5)) as room:
+        peers = [Peer() for _ in range(6)]
+        await peers[0].join(room.publisher, "other", "h-2")
+        for number, peer in enumerate(peers[1:5], 1):
+            await peer.join(room.publisher, f"v{number}", "h-1")
+            await peer.until(lambda peer=peer: "connected" in peer.states)  # type: ignore[misc]
+        await peers[1].until(lambda: peers[1].states[-1] == "closed")
+        assert [viewer.id for viewer in room.publisher.viewers()] == ["other", "v2", "v3", "v4"]
+        assert [(c.viewer, c.reason) for c in room.changes if c.kind == "left"] == [("v1", "replaced")]
+        await room.publisher.close_viewer("v2", "left")
+        await peers[5].join(room.publisher, "v5", "h-1")
+        assert [viewer.id for viewer in room.publisher.viewers()] == ["other", "v3", "v4", "v5"]
+        for peer in peers:
+            await peer.close()
+
+
+async def test_viewers_without_a_known_holder_have_no_limit_but_the_rooms() -> None:
+    async with open_room(StreamSettings(max_viewers=5)) as room:
+        peers = [Peer() for _ in range(5)]
+        for number, peer in enumerate(peers):
+            await peer.join(room.publisher, f"v{number}")
+        assert len(room.publisher.viewers()) == 5
+        for peer in peers:
+            await peer.close()
+
+
 async def test_candidates_after_the_offer_make_the_connection(room: Room) -> None:
     """The room must be able to send first: here it is the only one that knows an address."""
     peer = Peer()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controller.throttle import FailureThrottle, address_key
+from controller.throttle import FailureThrottle, RateThrottle, address_key
 
 
 class Clock:
@@ -72,3 +72,16 @@ def test_memory_is_bounded() -> None:
     for n in range(60_000):
         throttle.fail(str(n))
     assert len(throttle._failures) <= 50_000
+
+
+def test_ten_acts_at_once_and_then_one_each_second() -> None:
+    clock = Clock()
+    throttle = RateThrottle(clock)
+    assert [throttle.act("a") for _ in range(12)] == [None] * 10 + [1.0] * 2
+    assert throttle.act("b") is None
+    clock.now += 1
+    assert [throttle.act("a") for _ in range(2)] == [None, 1.0]
+    clock.now += 3.5
+    assert [throttle.act("a") for _ in range(4)] == [None] * 3 + [1.0]
+    clock.now += 60
+    assert [throttle.act("a") for _ in range(11)] == [None] * 10 + [1.0]

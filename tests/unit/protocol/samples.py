@@ -88,6 +88,7 @@ SAMPLES: dict[str, BaseModel] = {
             viewer="v-1",
             sdp="v=0\r\n",
             ice_servers=(messages.IceServer(urls=("turn:turn.example:3478",), username="u", credential="c"),),
+            holder="h-1",
         ).model_dump(mode="json"),
     ),
     "command-rtc-candidate": messages.Command(
