@@ -164,12 +164,16 @@ async def events(
     centre = centre_of(request)
     with centre.hub.watch() as watcher:
         rev, seq = _read_cursor(centre, last_event_id or since)
+        yield ServerSentEvent(comment="here", retry=_RETRY_MS)
         if seq is None:
             seq = await centre.store.events.newest_seq()
         else:
-            watcher.facts.extend(await centre.store.events.after(seq))
+            while missed := await centre.store.events.after(seq):
+                for fact in missed:
+                    yield ServerSentEvent(raw_data=_event(fact).model_dump_json(), event="event")
+                seq = missed[-1].seq
+                yield ServerSentEvent(raw_data="{}", event="cursor", id=f"{centre.epoch}-{rev}-{seq}")
         watcher.rooms.update(centre.fleet.changed_since(rev))
-        yield ServerSentEvent(comment="here", retry=_RETRY_MS)
         while await watcher.wait():
             changed, watcher.rooms = watcher.rooms, set()
             rev = centre.fleet.rev

@@ -13,6 +13,7 @@ from controller.api.app import ROUTERS
 from controller.api.security import Permission, permission_of
 from controller.signin import hash_password
 from controller.store.accounts import Account
+from controller.store.events import EventRecord
 from controller.store.store import open_store
 from protocol.errors import CommandError
 from protocol.lesson import LessonState
@@ -216,6 +217,24 @@ async def test_live_events_go_on_where_they_were_left(staffed: RunningCentre, ro
         await room.say_state(LessonState.LIVE, "l-7")
         event = await stream.next()
         assert (event["event"], json.loads(event["data"])["lesson"]) == ("room", "l-7")
+
+
+async def test_a_page_that_missed_many_facts_gets_every_one_and_once(
+    staffed: RunningCentre, room: ScriptedRoom, watch: Watch
+) -> None:
+    await staffed.sign_in()
+    cursor = (await staffed.http.get("/api/v1/rooms")).json()["cursor"]
+    missed = [EventRecord(f"m-{n}", ROOM, "lesson.started", now(), {"lesson": "l-1"}) for n in range(1_201)]
+    async with open_store(staffed.config.database) as store:
+        await store.events.add(missed, now=now())
+    async with watch("/api/v1/events", **{"Last-Event-ID": cursor}) as stream:
+        await room.say_fact("e-1", LessonStarted(lesson="l-2", origin="panel"))
+        told = [json.loads((await stream.next("event"))["data"])["id"] for _ in range(1_202)]
+        cursor = (await stream.next("cursor"))["id"]
+    assert told == [fact.id for fact in missed] + ["e-1"]
+    async with watch("/api/v1/events", **{"Last-Event-ID": cursor}) as stream:
+        await room.say_fact("e-2", LessonStarted(lesson="l-3", origin="panel"))
+        assert json.loads((await stream.next("event"))["data"])["id"] == "e-2"
 
 
 async def test_stop_and_propose_reach_the_room_and_are_audited(staffed: RunningCentre, room: ScriptedRoom) -> None:
