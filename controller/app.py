@@ -65,7 +65,12 @@ class _Fields(logging.Formatter):
         return f"{line} ({', '.join(fields)}){newline}{traceback}" if fields else f"{line}{newline}{traceback}"
 
 
-async def serve(config: ControllerConfig, *, on_ready: Callable[[str], None] = lambda url: None) -> None:
+async def serve(
+    config: ControllerConfig,
+    *,
+    on_ready: Callable[[str], None] = lambda url: None,
+    sign_in_check_s: float = centres.SIGN_IN_CHECK_S,
+) -> None:
     """Serve until a signal comes or the task is cancelled. ``on_ready`` gets the public address."""
     listening = bind(config.http.host, config.http.port)
     try:
@@ -73,7 +78,7 @@ async def serve(config: ControllerConfig, *, on_ready: Callable[[str], None] = l
         keys = load_keys(config.state_dir)
         async with open_store(config.database) as store:
             rpc, events = links(config)
-            centre = centres.build(config, store, rpc, keys, public_url=public_url)
+            centre = centres.build(config, store, rpc, keys, public_url=public_url, sign_in_check_s=sign_in_check_s)
             centre.ingest.attach(rpc, events)
             await centres.load(centre)
             try:

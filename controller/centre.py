@@ -22,6 +22,9 @@ from controller.store.store import Store
 from controller.throttle import FailureThrottle, RateThrottle
 from controller.tickets import Tickets
 
+SIGN_IN_CHECK_S = 30.0
+"""A page of IT's that was opened before a new password, or that ran out, is told nothing more after this."""
+
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
@@ -47,6 +50,7 @@ class Centre:
     offers: RateThrottle
     epoch: str
     public_url: str
+    sign_in_check_s: float = SIGN_IN_CHECK_S
     now: Callable[[], datetime] = field(default=utc_now)
 
 
@@ -57,6 +61,7 @@ def build(
     keys: Keys,
     *,
     public_url: str,
+    sign_in_check_s: float = SIGN_IN_CHECK_S,
     mono: Callable[[], float] = time.monotonic,
     now: Callable[[], datetime] = utc_now,
 ) -> Centre:
@@ -80,13 +85,14 @@ def build(
         tickets=Tickets(keys, seconds),
         signalling=signalling,
         ingest=ingest,
-        sign_ins=SignIns(store, mono=mono, now=now),
+        sign_ins=SignIns(store, mono=mono, now=now, on_sign_out=hub.signed_out),
         audit=Audit(store, now=now),
         metrics=Metrics(fleet, hub, ingest, store),
         codes=FailureThrottle(mono),
         offers=RateThrottle(mono),
         epoch=f"{int(seconds() * 1000):x}",
         public_url=public_url,
+        sign_in_check_s=sign_in_check_s,
         now=now,
     )
 

@@ -8,6 +8,7 @@ closed and its page connects anew.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,18 +21,21 @@ MOST_FACTS = 1_000
 
 @dataclass(slots=True, eq=False)
 class Watcher:
-    """What one open page has not been told yet."""
+    """What one open page has not been told yet. ``token_sha256`` says whose page of IT it is."""
 
+    token_sha256: str | None = None
     rooms: set[str] = field(default_factory=set)
     facts: deque[EventRecord] = field(default_factory=deque)
     is_closed: bool = False
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def wait(self) -> bool:
-        """Wait until there is something to tell; False when the watcher is closed."""
-        while not (self.rooms or self.facts or self.is_closed):
-            self._woken.clear()
-            await self._woken.wait()
+    async def wait(self, most_s: float | None = None) -> bool:
+        """Wait until there is something to tell, or ``most_s`` have gone by; False when the watcher is closed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most_s):
+                while not (self.rooms or self.facts or self.is_closed):
+                    self._woken.clear()
+                    await self._woken.wait()
         return not self.is_closed
 
     def wake(self) -> None:
@@ -51,9 +55,9 @@ class Hub:
         self._is_closed = False
 
     @contextmanager
-    def watch(self, room: str | None = None) -> Iterator[Watcher]:
+    def watch(self, room: str | None = None, *, token_sha256: str | None = None) -> Iterator[Watcher]:
         """Give a watcher of one room, or of every room and fact when ``room`` is None."""
-        watcher = Watcher(is_closed=self._is_closed)
+        watcher = Watcher(token_sha256, is_closed=self._is_closed)
         group = self._all if room is None else self._of_room.setdefault(room, set())
         group.add(watcher)
         try:
@@ -75,6 +79,12 @@ class Hub:
             if len(watcher.facts) > MOST_FACTS:
                 watcher.close()
             watcher.wake()
+
+    def signed_out(self, token_sha256: str) -> None:
+        """End what is open with this token."""
+        for watcher in self._all:
+            if watcher.token_sha256 == token_sha256:
+                watcher.close()
 
     def count(self) -> tuple[int, int]:
         """Return how many pages of IT and of pupils are open."""

@@ -59,8 +59,16 @@ def token_sha256(token: str) -> str:
 class SignIns:
     """Sign in, out, and who holds a token."""
 
-    def __init__(self, store: Store, *, mono: Callable[[], float], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        mono: Callable[[], float],
+        now: Callable[[], datetime],
+        on_sign_out: Callable[[str], None] = lambda token_sha256: None,
+    ) -> None:
         self._store = store
+        self._on_sign_out = on_sign_out
         self._now = now
         self._hashing = asyncio.Semaphore(_AT_ONCE)
         self._by_name = FailureThrottle(mono, most=5, most_overall=10_000)
@@ -101,16 +109,26 @@ class SignIns:
         return token, account.role
 
     async def who(self, token: str) -> SignedInRecord | None:
-        """Return who holds a token that has not run out."""
-        sha256 = token_sha256(token)
-        found = await self._store.accounts.signed_in(sha256)
+        """Return who holds a token that has not run out, and note that it was used."""
+        found, now = await self._holder(token), self._now()
+        if found is not None and now - found.seen_at > _SEEN_EVERY:
+            with contextlib.suppress(StoreError):  # noted at the next request
+                await self._store.accounts.seen(token_sha256(token), now=now)
+        return found
+
+    async def is_signed_in(self, token: str) -> bool:
+        """Say whether a token still opens the door. An open page is no use of it: it may stand there all night."""
+        return await self._holder(token) is not None
+
+    async def _holder(self, token: str) -> SignedInRecord | None:
+        found = await self._store.accounts.signed_in(token_sha256(token))
         now = self._now()
         if found is None or now - found.created_at > LONGEST or now - found.seen_at > IDLE:
             return None
-        if now - found.seen_at > _SEEN_EVERY:
-            with contextlib.suppress(StoreError):  # noted at the next request
-                await self._store.accounts.seen(sha256, now=now)
         return found
 
     async def sign_out(self, token: str) -> None:
-        await self._store.accounts.sign_out(token_sha256(token))
+        """Forget a token; what is open with it ends."""
+        sha256 = token_sha256(token)
+        await self._store.accounts.sign_out(sha256)
+        self._on_sign_out(sha256)

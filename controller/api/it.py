@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -21,9 +23,9 @@ from controller.api.security import (
     who_of,
 )
 from controller.centre import Centre
-from controller.signin import LONGEST
+from controller.signin import LONGEST, token_sha256
 from controller.store.events import EventRecord
-from protocol.errors import EstradeError
+from protocol.errors import EstradeError, StoreError
 from protocol.messages import LessonPropose, LessonStop
 from protocol.pages import ActAnswer, EventsView, EventView, RoomsView, RoomView, SessionView, SignIn
 from protocol.topics import RoomTopics, controller_reply
@@ -159,10 +161,13 @@ async def events(
     """Send ``room`` (`RoomView`) and ``event`` (`EventView`) as they change.
 
     Each carries a cursor as its id. With ``Last-Event-ID`` or ``since`` only what is newer is sent; without, or with
-    one of another run of this centre, every room once.
+    one of another run of this centre, every room once. The stream ends with the sign-in that opened it.
     """
     centre = centre_of(request)
-    with centre.hub.watch() as watcher:
+    token = request.cookies.get(cookie_name(centre), "")
+    checked_mono_s = time.monotonic()
+    # without the database the stream ends: the page comes back with its cursor, and asks as often as it needs to
+    with contextlib.suppress(StoreError), centre.hub.watch(token_sha256=token_sha256(token)) as watcher:
         rev, seq = _read_cursor(centre, last_event_id or since)
         yield ServerSentEvent(comment="here", retry=_RETRY_MS)
         if seq is None:
@@ -174,7 +179,13 @@ async def events(
                 seq = missed[-1].seq
                 yield ServerSentEvent(raw_data="{}", event="cursor", id=f"{centre.epoch}-{rev}-{seq}")
         watcher.rooms.update(centre.fleet.changed_since(rev))
-        while await watcher.wait():
+        while await watcher.wait(centre.sign_in_check_s):
+            if time.monotonic() - checked_mono_s >= centre.sign_in_check_s:
+                if not await centre.sign_ins.is_signed_in(token):
+                    return
+                checked_mono_s = time.monotonic()
+            if not (watcher.rooms or watcher.facts):
+                continue
             changed, watcher.rooms = watcher.rooms, set()
             rev = centre.fleet.rev
             while watcher.facts:

@@ -214,10 +214,10 @@ async def register(config: ControllerConfig, *rooms: RoomRecord) -> None:
 
 
 @asynccontextmanager
-async def running_centre(config: ControllerConfig) -> AsyncIterator[RunningCentre]:
-    """Serve until the block is left."""
+async def running_centre(config: ControllerConfig, **more: Any) -> AsyncIterator[RunningCentre]:
+    """Serve until the block is left; ``more`` goes to `serve`."""
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(config, on_ready=ready.set_result), name=f"centre {config.instance}")
+    task = asyncio.create_task(serve(config, on_ready=ready.set_result, **more), name=f"centre {config.instance}")
     try:
         await asyncio.wait((task, ready), timeout=DEADLINE_S, return_when=asyncio.FIRST_COMPLETED)
         if task.done():

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from controller.api.app import ROUTERS
 from controller.api.security import Permission, permission_of
-from controller.signin import hash_password
+from controller.signin import IDLE, hash_password, token_sha256
 from controller.store.accounts import Account
 from controller.store.events import EventRecord
+from controller.store.rooms import RoomRecord
 from controller.store.store import open_store
 from protocol.errors import CommandError
 from protocol.lesson import LessonState
@@ -22,11 +27,15 @@ from tests.broker import Broker
 from tests.integration.controller.conftest import Watch
 from tests.integration.controller.scripted import (
     ROOM,
+    TERRITORY,
     RunningCentre,
     ScriptedRoom,
     Stream,
+    centre_config,
     eventually,
     now,
+    register,
+    running_centre,
     scripted_room,
 )
 
@@ -235,6 +244,47 @@ async def test_a_page_that_missed_many_facts_gets_every_one_and_once(
     async with watch("/api/v1/events", **{"Last-Event-ID": cursor}) as stream:
         await room.say_fact("e-2", LessonStarted(lesson="l-3", origin="panel"))
         assert json.loads((await stream.next("event"))["data"])["id"] == "e-2"
+
+
+async def test_signing_out_ends_the_live_stream_at_once_and_no_other(staffed: RunningCentre, watch: Watch) -> None:
+    await staffed.sign_in("looker")
+    other = {"Cookie": f"estrade={staffed.http.cookies['estrade']}"}
+    staffed.http.cookies.clear()
+    await staffed.sign_in()
+    async with watch("/api/v1/events") as mine, watch("/api/v1/events", **other) as others:
+        await mine.next("room")
+        await others.next("room")
+        assert (await staffed.http.delete("/api/v1/session")).status_code == 204
+        with pytest.raises(EOFError):
+            await mine.next("room", deadline_s=2)
+        async with open_store(staffed.config.database) as store:
+            await store.rooms.put([RoomRecord("0750001a-b13", TERRITORY, "Salle B13")], now=now())
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert json.loads((await others.next("room"))["data"])["id"] == "0750001a-b13"
+
+
+@pytest.mark.parametrize("how", ["a new password", "hours without a request"])
+async def test_a_live_stream_ends_with_the_sign_in_that_opened_it(tmp_path: Path, broker: Broker, how: str) -> None:
+    config = centre_config(tmp_path / "centre", broker)
+    await register(config)
+    async with running_centre(config, sign_in_check_s=0.2) as centre, open_store(config.database) as store:
+        await store.accounts.put(Account("admin", "admin", HASH), now=now())
+        await centre.sign_in()
+        async with centre.http.stream("GET", "/api/v1/events") as response:
+            stream = Stream(response)
+            await stream.next("room")
+            with pytest.raises(TimeoutError):
+                await stream.next("room", deadline_s=1)  # several checks went by
+        async with centre.http.stream("GET", "/api/v1/events") as response:
+            stream = Stream(response)
+            await stream.next("room")
+            if how == "a new password":
+                await store.accounts.put(Account("admin", "admin", HASH), now=now())
+            else:
+                token = token_sha256(centre.http.cookies["estrade"])
+                await store.accounts.seen(token, now=now() - IDLE - timedelta(seconds=1))
+            with pytest.raises(EOFError):
+                await stream.next("room", deadline_s=3)
 
 
 async def test_stop_and_propose_reach_the_room_and_are_audited(staffed: RunningCentre, room: ScriptedRoom) -> None:
