@@ -39,6 +39,8 @@ STUCK_S = 5.0
 EVENTS_SESSION_S = 3_600
 """The broker keeps events for us while we are away; the rooms' outboxes keep them longer than that."""
 GRACEFUL_S = 5
+MOST_HEADER_BYTES = 32_768
+"""Of one request, as proxies have it: nginx takes 4 × 8 KiB."""
 _BACKLOG = 2_048
 
 
@@ -192,6 +194,8 @@ async def _run_all(
         uvicorn.Config(
             create_app(centre),
             lifespan="off",
+            http="h11",  # httptools, which uvicorn would take, has no limit on headers
+            h11_max_incomplete_event_size=MOST_HEADER_BYTES,
             log_config=None,
             access_log=False,
             server_header=False,

@@ -9,6 +9,7 @@ from typing import Any
 
 import aioice.stun
 import aioice.turn
+import httpx
 import pytest
 
 from controller.config import HttpConfig, IceConfig, TurnConfig
@@ -44,6 +45,30 @@ async def test_behind_a_trusted_proxy_each_pupils_address_counts_for_itself(tmp_
     async with running_centre(config) as centre:
         assert await _wrong_codes(centre, "192.0.2.1", 12) == [404] * 10 + [429] * 2
         assert await _wrong_codes(centre, "192.0.2.2", 1) == [404]
+
+
+@pytest.mark.parametrize("piece", [b"X-%d: " + b"a" * 4_000 + b"\r\n", b"a" * 4_096], ids=["many", "one"])
+async def test_headers_without_an_end_are_refused_before_they_fill_the_memory(
+    centre: RunningCentre, piece: bytes
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(centre.url).port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-First: ")
+    sent = 0
+    try:
+        while sent < 4_194_304 and not writer.is_closing() and not reader.at_eof():
+            writer.write(piece % sent if b"%d" in piece else piece)
+            await writer.drain()
+            sent += len(piece)
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+    assert sent < 4_194_304
+    assert (await centre.http.get("/healthz")).status_code == 200
+
+
+async def test_a_request_with_large_headers_is_still_answered(centre: RunningCentre) -> None:
+    assert (await centre.http.get("/healthz", headers={"X-Large": "a" * 16_000})).status_code == 200
 
 
 async def test_without_one_nobody_chooses_the_address_he_counts_as(centre: RunningCentre) -> None:
