@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from controller.api.security import Permission, centre_of, guarded, ticket_of
@@ -16,6 +16,19 @@ router = APIRouter()
 _RETRY_MS = 2_000
 
 
+def _view(lesson: str, request: Request) -> LessonView:
+    """Return the ticket's lesson; raise AccessError ``forbidden`` for another, LessonError without its room."""
+    ticket = ticket_of(request)
+    if ticket.lesson != lesson:
+        raise AccessError("this ticket is for another lesson", code="forbidden")
+    return centre_of(request).book.view(lesson, ticket.room)
+
+
+async def _check(lesson: str, request: Request) -> None:
+    """Refuse before the answer begins: a stream that breaks tells nobody why."""
+    _view(lesson, request)
+
+
 @router.get("/api/v1/lessons/{lesson}", dependencies=[guarded(Permission.TICKET)])
 async def lesson_view(lesson: str, request: Request) -> LessonView:
     """Return the lesson as it is now."""
@@ -24,7 +37,7 @@ async def lesson_view(lesson: str, request: Request) -> LessonView:
 
 @router.get(
     "/api/v1/lessons/{lesson}/events",
-    dependencies=[guarded(Permission.TICKET)],
+    dependencies=[guarded(Permission.TICKET), Depends(_check)],
     response_class=EventSourceResponse,
 )
 async def lesson_events(lesson: str, request: Request) -> AsyncIterator[ServerSentEvent]:
@@ -40,10 +53,3 @@ async def lesson_events(lesson: str, request: Request) -> AsyncIterator[ServerSe
                 yield ServerSentEvent(raw_data=view.model_dump_json(), event="lesson", retry=_RETRY_MS)
             if view.phase == "ended" or not await watcher.wait():
                 return
-
-
-def _view(lesson: str, request: Request) -> LessonView:
-    ticket = ticket_of(request)
-    if ticket.lesson != lesson:
-        raise AccessError("this ticket is for another lesson", code="forbidden")
-    return centre_of(request).book.view(lesson, ticket.room)

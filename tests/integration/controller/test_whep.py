@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from controller.keys import load_keys
 from controller.sdp import MOST_SDP_BYTES
+from controller.tickets import Tickets
 from protocol.errors import CommandError
 from protocol.lesson import LessonState
 from protocol.messages import Command
@@ -276,6 +278,21 @@ async def test_a_ticket_opens_its_own_room_and_no_forged_one_opens_any(
     for headers in (forged, {"Authorization": "Basic abc"}, {}):
         answer = await centre.http.post(joined["whep"], content=OFFER, headers=SDP | headers)
         assert (answer.status_code, code_of(answer)) == (401, "token-invalid")
+
+
+async def test_a_ticket_for_another_lesson_or_a_room_that_is_gone_opens_no_stream(
+    centre: RunningCentre, room: ScriptedRoom, caplog: pytest.LogCaptureFixture
+) -> None:
+    joined = await centre.join(code=(await room.access()).code)
+    gone, _ = Tickets(load_keys(centre.config.state_dir), time.time).issue("0750001a-b99", "l-1")
+    for token, lesson, expected in (
+        (joined["token"], "l-other", (403, "forbidden")),
+        (gone, "l-1", (410, "lesson-ended")),
+    ):
+        for path in (f"/api/v1/lessons/{lesson}", f"/api/v1/lessons/{lesson}/events"):
+            answer = await centre.http.get(path, headers={"Authorization": f"Bearer {token}"})
+            assert (answer.status_code, code_of(answer)) == expected
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 async def test_thirty_pupils_at_once_are_all_answered(centre: RunningCentre, room: ScriptedRoom) -> None:
