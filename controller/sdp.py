@@ -11,6 +11,8 @@ MOST_SDP_BYTES = 65_536
 """Chromium's offers are 6.5–7.3 kB; the message to the room may hold no more than this."""
 MOST_FRAGMENT_BYTES = 16_384
 _MOST_CANDIDATES = 64
+_MOST_SECTIONS = 8
+"""Each is a command to the room; a lesson has four m-lines."""
 
 _CANDIDATE = re.compile(
     r"^candidate:[A-Za-z0-9+/]{1,32} [0-9]{1,5} [A-Za-z]{3,8} [0-9]{1,10} "
@@ -61,7 +63,10 @@ class Trickle:
 
 
 def read_fragment(body: bytes) -> tuple[str | None, list[Trickle]]:
-    """Return user fragment and candidates of a trickle-ice-sdpfrag; raise SignallingError ``candidate-invalid``."""
+    """Return user fragment and candidates of a trickle-ice-sdpfrag; raise SignallingError ``candidate-invalid``.
+
+    What stands in several sections of one mid becomes one.
+    """
     if len(body) > MOST_FRAGMENT_BYTES:
         raise SignallingError("the fragment is larger than any browser makes", code="candidate-invalid")
     try:
@@ -95,5 +100,7 @@ def read_fragment(body: bytes) -> tuple[str | None, list[Trickle]]:
     if not sections and not last:
         raise SignallingError("the fragment holds neither candidates nor their end", code="candidate-invalid")
     mids = list(dict.fromkeys((*sections, *last)))
+    if max(len(mids), sum(line.startswith("m=") for line in text.splitlines())) > _MOST_SECTIONS:
+        raise SignallingError(f"more than {_MOST_SECTIONS} media sections at once", code="candidate-invalid")
     parts = [Trickle(m, tuple(sections.get(m, ())), m in last or ended_everywhere) for m in mids]
     return username_fragment(text), parts

@@ -21,6 +21,11 @@ def test_candidates_are_grouped_by_their_media_section() -> None:
     assert parts == [sdp.Trickle("0", (ONE,), False), sdp.Trickle("1", (MDNS,), True)]
 
 
+def test_eight_sections_are_taken_and_those_of_one_mid_are_merged() -> None:
+    body = "".join(f"m=audio 9 X 0\r\na=mid:{n % 4}\r\na={ONE}\r\n" for n in range(8))
+    assert sdp.read_fragment(body.encode())[1] == [sdp.Trickle(str(n), (ONE, ONE), False) for n in range(4)]
+
+
 def test_the_end_before_any_media_section_is_the_end_of_all() -> None:
     _, parts = sdp.read_fragment(f"{HEAD}a=end-of-candidates\r\nm=audio 9 X 0\r\na=mid:0\r\na={ONE}\r\n".encode())
     assert sdp.Trickle("0", (ONE,), True) in parts
@@ -42,6 +47,9 @@ def test_line_ends_of_either_kind_are_taken() -> None:
         b"a=mid:<script>\r\na=end-of-candidates",
         b"a=candidate:" + b"x" * 20_000,
         ("a=mid:0\r\n" + f"a={ONE}\r\n" * 65).encode(),
+        "".join(f"m=audio 9 X 0\r\na=mid:{n}\r\na={ONE}\r\n" for n in range(9)).encode(),
+        "".join(f"a=mid:{n}\r\na=end-of-candidates\r\n" for n in range(500)).encode(),
+        b"m=audio 9 X 0\r\n" * 9 + f"a=mid:0\r\na={ONE}\r\n".encode(),
         f"a=mid:0\r\na={ONE}\r\na=x:\x01\r\n".encode(),
     ],
 )
