@@ -173,3 +173,8 @@ def test_folders_can_be_made(deploy: Path, tmp_path: Path, name: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     for _, path, mode, *_ in rows:
         assert f"{(tmp_path / path.lstrip('/')).stat().st_mode & 0o7777:04o}" == mode
+
+
+def test_a_reload_is_the_signal_that_the_controller_hears(deploy: Path) -> None:
+    lines = (deploy / "systemd" / CONTROLLER).read_text().splitlines()
+    assert [line for line in lines if line.startswith("ExecReload=")] == ["ExecReload=/bin/kill -HUP $MAINPID"]
