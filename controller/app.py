@@ -225,7 +225,7 @@ async def _run_all(
             beside = [
                 tasks.create_task(rpc.run(), name="link-rpc"),
                 tasks.create_task(events.run(), name="link-events"),
-                tasks.create_task(centre.book.run(partial(_publish_config, centre, rpc)), name="lesson-book"),
+                tasks.create_task(centre.book.run(partial(_publish_config, rpc)), name="lesson-book"),
                 tasks.create_task(centre.ingest.run_acks(rpc), name="event-acks"),
                 tasks.create_task(centre.ingest.run_flush(), name="flush"),
                 tasks.create_task(centre.audit.run(), name="audit"),
@@ -244,9 +244,8 @@ async def _run_all(
             loop.remove_signal_handler(number)
 
 
-async def _publish_config(centre: Centre, rpc: Link, room: str, document: ConfigDocument) -> None:
-    topic = RoomTopics(centre.fleet.territory(room), room).config
-    await rpc.publish(topic, document, retain=True)
+async def _publish_config(rpc: Link, topics: RoomTopics, document: ConfigDocument | None) -> None:
+    await rpc.publish(topics.config, b"" if document is None else document, retain=True)
 
 
 async def _tick(centre: Centre, ticked: list[float]) -> None:

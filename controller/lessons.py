@@ -25,6 +25,7 @@ from protocol.errors import AccessError, EstradeError, LessonError, StoreError
 from protocol.lesson import LessonState
 from protocol.messages import Access, ConfigDocument, RoomConfig, RoomState
 from protocol.pages import LessonView
+from protocol.topics import RoomTopics
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,8 @@ RESUME_S = 10.0
 PUBLISH_AT_ONCE = 20
 """mosquitto's default Receive Maximum."""
 
-Publish = Callable[[str, ConfigDocument], Awaitable[None]]
-"""``await publish(room, document)`` puts the room's retained config."""
+Publish = Callable[[RoomTopics, ConfigDocument | None], Awaitable[None]]
+"""``await publish(topics, document)`` puts the room's retained config; None takes it away."""
 
 
 @dataclass(slots=True)
@@ -80,6 +81,8 @@ class LessonBook:
         self._unsaved: dict[str, LessonRecord] = {}
         self._unsaved_revs: dict[str, tuple[int, str]] = {}
         self._unpublished: set[str] = set()
+        self._left: set[RoomTopics] = set()
+        """Where a room was before it was moved, and its config may still be."""
         self._work = asyncio.Event()
         self._saving = asyncio.Lock()
         self._not_saved = asyncio.Event()
@@ -92,12 +95,16 @@ class LessonBook:
         await self.save()
 
     async def add(self, record: RoomRecord) -> None:
-        """Register a room, or take its new name."""
+        """Register a room, or take its new name or territory."""
         known = self._rooms.get(record.id)
         if known is None:
             await self._load([record], record.id)
-        elif known.record.name != record.name:
-            known.record = replace(known.record, name=record.name)
+            return
+        moved = replace(known.record, name=record.name, territory=record.territory)
+        if moved != known.record:
+            before, now = RoomTopics(known.record.territory, record.id), RoomTopics(moved.territory, record.id)
+            self._left = (self._left | {before}) - {now}
+            known.record = moved
             self._publish_soon(record.id)
 
     async def _load(self, rooms: Iterable[RoomRecord], room: str | None = None) -> None:
@@ -288,19 +295,24 @@ class LessonBook:
                 await self.save()
             except StoreError:
                 self._not_saved.set()
+            left, self._left = self._left, set()
             limit = asyncio.Semaphore(PUBLISH_AT_ONCE)
             async with asyncio.TaskGroup() as tasks:
-                for room, document in documents.items():
-                    tasks.create_task(self._publish(publish, room, document, limit), name=f"config {room}")
+                for topics, document in (*documents.items(), *((topics, None) for topics in left)):
+                    tasks.create_task(self._publish(publish, topics, document, limit), name=f"config {topics.room}")
 
-    async def _publish(self, publish: Publish, room: str, document: ConfigDocument, limit: asyncio.Semaphore) -> None:
+    async def _publish(
+        self, publish: Publish, topics: RoomTopics, document: ConfigDocument | None, limit: asyncio.Semaphore
+    ) -> None:
         try:
             async with limit:
-                await publish(room, document)
+                await publish(topics, document)
         except EstradeError as error:
+            if document is None and self._rooms[topics.room].record.territory != topics.territory:
+                self._left.add(topics)
             # publish_all_soon is called at the next connection
             level = logging.DEBUG if error.code == "broker-unavailable" else logging.WARNING
-            log.log(level, "config of %s not published: %s [%s]", room, error.message, error.code)
+            log.log(level, "config of %s not published: %s [%s]", topics.room, error.message, error.code)
 
     async def save(self) -> None:
         """Write lessons and revisions that changed; raise StoreError, and keep what was not written."""
@@ -315,9 +327,9 @@ class LessonBook:
                 self._unsaved_revs = revs | self._unsaved_revs
                 raise
 
-    def _documents(self, rooms: Iterable[str]) -> dict[str, ConfigDocument]:
+    def _documents(self, rooms: Iterable[str]) -> dict[RoomTopics, ConfigDocument]:
         """Return the rooms' configs; ``rev`` grows when the content is another than the one last sent."""
-        documents: dict[str, ConfigDocument] = {}
+        documents: dict[RoomTopics, ConfigDocument] = {}
         for room in rooms:
             known = self._rooms[room]
             config = RoomConfig(name=known.record.name, access=self.access(room))
@@ -325,5 +337,5 @@ class LessonBook:
             if sha256 != known.sha256:
                 known.rev, known.sha256 = known.rev + 1, sha256
                 self._unsaved_revs[room] = (known.rev, sha256)
-            documents[room] = ConfigDocument(rev=known.rev, config=config)
+            documents[RoomTopics(known.record.territory, room)] = ConfigDocument(rev=known.rev, config=config)
         return documents

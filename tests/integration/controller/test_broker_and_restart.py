@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,11 @@ from controller.signin import hash_password
 from controller.store.accounts import Account
 from controller.store.rooms import RoomRecord
 from controller.store.store import open_store
-from mqttlink import Link, LinkSettings
+from mqttlink import Link, LinkSettings, Message
 from protocol import topics
 from protocol.errors import BrokerError, ConfigError
 from protocol.lesson import LessonState
-from protocol.messages import ControllerStatus, LessonEnded, LessonStarted
+from protocol.messages import ControllerStatus, LessonEnded, LessonStarted, TimeAsked
 from tests.broker import Broker, free_port
 from tests.integration.controller.scripted import (
     OFFER,
@@ -168,6 +170,42 @@ async def test_a_room_added_while_the_centre_runs_is_taken_up_when_it_speaks(
         assert (await centre.join(code=access.code))["view"]["room_name"] == "Salle B13"
         found = await centre.room("0750001a-b13")
         assert (found["link"], found["state"]) == ("online", "idle")
+
+
+async def test_a_room_that_was_moved_to_another_territory_is_taken_up_there_at_a_reload(
+    centre: RunningCentre, broker: Broker
+) -> None:
+    async with scripted_room(broker) as room:
+        access = await room.access()
+    await register(centre.config, RoomRecord(ROOM, "974", "Salle B12"))
+    os.kill(os.getpid(), signal.SIGHUP)
+    async with scripted_room(broker, ROOM, "974") as moved:
+        assert await moved.access() == access
+        await moved.start()
+
+        async def is_open() -> bool:
+            return bool((await centre.join(code=access.code))["view"]["phase"] == "open")
+
+        await eventually("its reports are heard", is_open)
+    kept = await eventually("nothing is left behind", lambda: _kept_configs(broker))
+    assert kept == [topics.RoomTopics("974", ROOM).config]
+
+
+async def _kept_configs(broker: Broker) -> list[str] | None:
+    """Return the config topics that the broker keeps for the room, None while there are several."""
+    heard: list[str] = []
+
+    async def hear(message: Message) -> None:
+        heard.append(message.topic)
+
+    listener = Link(broker.room(ROOM))
+    listener.on_message(f"{topics.ROOT}/+/{ROOM}/config", hear)
+    own = topics.RoomTopics("974", ROOM)
+    async with listener.running():
+        await listener.wait_connected()
+        # what is kept comes before the answer to anything that is asked later
+        await listener.call(own.req("time"), TimeAsked(), reply_topic=own.reply("time"), timeout_s=5)
+    return heard if len(heard) == 1 else None
 
 
 async def test_a_room_under_another_territory_than_registered_is_not_heard(

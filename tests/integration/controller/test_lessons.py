@@ -18,6 +18,7 @@ from controller.store.store import Store, open_store
 from protocol.errors import AccessError, BrokerError, EstradeError, LessonError
 from protocol.lesson import LessonState
 from protocol.messages import ConfigDocument, LessonReport, RoomState, RoomStatus
+from protocol.topics import RoomTopics
 from tests.integration.controller.scripted import eventually
 
 AT = datetime(2026, 11, 23, 13, 0, tzinfo=UTC)
@@ -31,6 +32,8 @@ class World:
         self.store, self.keys = store, keys
         self.mono = 0.0
         self.published: list[ConfigDocument] = []
+        self.retained: dict[str, ConfigDocument | None] = {}
+        """By territory."""
         self.broker_is_there = True
         self.fleet = Fleet(lambda: self.mono, self.now)
         self.book = self.new_book()
@@ -43,11 +46,13 @@ class World:
             self.store, self.keys, self.fleet, public_url=public_url, now=self.now, mono=lambda: self.mono
         )
 
-    async def publish(self, room: str, document: ConfigDocument) -> None:
-        assert room == ROOM
+    async def publish(self, topics: RoomTopics, document: ConfigDocument | None) -> None:
+        assert topics.room == ROOM
         if not self.broker_is_there:
             raise BrokerError("away")
-        self.published.append(document)
+        self.retained[topics.territory] = document
+        if document is not None:
+            self.published.append(document)
 
     def reports(self, state: LessonState, lesson: str | None = None, sid: str = "s1") -> None:
         report = LessonReport(id=lesson, started_at=AT) if lesson else None
@@ -96,6 +101,23 @@ async def test_code_and_link_exist_before_start_and_are_published(world: World) 
     assert world.published[0].rev == 1
     assert world.book.by_code(access.code).id == world.book.by_link(access.link.rsplit("/", 1)[1]).id == access.lesson
     assert world.phase(access.lesson) == "waiting"
+
+
+async def test_a_room_that_was_moved_finds_its_config_in_its_new_territory_alone(world: World) -> None:
+    async with _running(world):
+        await eventually("the config is published", lambda: world.retained.get("075"))
+        document = world.retained["075"]
+        world.broker_is_there = False
+        await world.book.add(RoomRecord(ROOM, "974", "Salle B12"))
+        await asyncio.sleep(0.1)
+        assert world.retained == {"075": document}
+        world.broker_is_there = True
+        world.book.publish_all_soon()  # as at each connection
+        await eventually("it has moved", lambda: len(world.retained) == 2)
+        await eventually("and left nothing", lambda: world.retained["075"] is None)
+        assert world.retained == {"075": None, "974": document}
+        await world.book.add(RoomRecord(ROOM, "075", "Salle B12"))
+        await eventually("it is back", lambda: world.retained == {"075": document, "974": None})
 
 
 async def test_a_lesson_begins_and_ends_with_the_room_and_the_next_has_another_code(world: World) -> None:
