@@ -18,6 +18,7 @@ import uvicorn
 import uvloop
 
 from controller import centre as centres
+from controller import retention
 from controller.api.app import create_app
 from controller.backoff import until_stored
 from controller.centre import Centre
@@ -229,6 +230,9 @@ async def _run_all(
                 tasks.create_task(centre.ingest.run_acks(rpc), name="event-acks"),
                 tasks.create_task(centre.ingest.run_flush(), name="flush"),
                 tasks.create_task(centre.audit.run(), name="audit"),
+                tasks.create_task(
+                    retention.run(centre.store, centre.config.retention, now=centre.now), name="retention"
+                ),
                 tasks.create_task(_tick(centre, ticked), name="tick"),
                 tasks.create_task(_reload(centre, reload), name="reload"),
                 tasks.create_task(

@@ -99,6 +99,15 @@ class MetricsConfig(Section):
     token_file: Path | None = None
 
 
+class RetentionConfig(Section):
+    """``[retention]``: for how many days things are kept in the database."""
+
+    viewer_events_days: int = Field(default=30, ge=1, le=3_650, description="that somebody came or left, without names")
+    other_events_days: int = Field(default=365, ge=1, le=3_650)
+    lessons_days: int = Field(default=365, ge=1, le=3_650, description="after their end")
+    audit_days: int = Field(default=365, ge=1, le=3_650, description="who of IT did what")
+
+
 class ControllerConfig(Section):
     """The whole file."""
 
@@ -114,6 +123,7 @@ class ControllerConfig(Section):
     broker: BrokerConfig
     ice: IceConfig = IceConfig()
     metrics: MetricsConfig = MetricsConfig()
+    retention: RetentionConfig = RetentionConfig()
 
     @field_validator("database_url")
     @classmethod

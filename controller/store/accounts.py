@@ -126,3 +126,7 @@ class Accounts:
         async with self._database.read() as db_session:
             rows = await db_session.scalars(select(AuditRow).order_by(AuditRow.seq.desc()).limit(most))
             return [AuditRecord(row.at, row.actor, row.act, row.subject, row.outcome) for row in rows]
+
+    async def forget_audit(self, before: datetime, most: int) -> int:
+        """Delete at most ``most`` old lines of the audit; return how many."""
+        return await self._database.forget(AuditRow.seq, AuditRow.at < before, most)

@@ -16,11 +16,12 @@ from typing import IO, Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event, inspect, make_url, text
+from sqlalchemy import ColumnElement, Connection, delete, event, inspect, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import InstrumentedAttribute
 
 from controller.store.models import Base
 from protocol.errors import ConfigError, StoreError
@@ -111,6 +112,21 @@ class Database:
             await db_session.execute(statement, rows)
 
         await self.write(work)
+
+    async def forget(self, key: InstrumentedAttribute[Any], is_old: ColumnElement[bool], most: int) -> int:
+        """Delete the first ``most`` rows that are old, by their primary key ``key``; return how many there were.
+
+        They are looked for beside the writer, which has no more to do than to delete them.
+        """
+        async with self.read() as db_session:
+            keys = list(await db_session.scalars(select(key).where(is_old).order_by(key).limit(most)))
+
+        async def work(db_session: AsyncSession) -> None:
+            await db_session.execute(delete(key.class_).where(key.in_(keys)))
+
+        if keys:
+            await self.write(work)
+        return len(keys)
 
     async def run_writer(self) -> None:
         """Carry out the writes in their order, until `finish`."""

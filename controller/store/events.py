@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import and_, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controller.store.database import Database
@@ -72,3 +72,16 @@ class Events:
         """Return the ``seq`` of the newest fact, 0 when there is none."""
         async with self._database.read() as db_session:
             return await db_session.scalar(select(EventRow.seq).order_by(EventRow.seq.desc()).limit(1)) or 0
+
+    async def forget(self, stored_before: datetime, most: int, *, of_viewers: bool) -> int:
+        """Delete at most ``most`` old facts, those of viewers or all others; return how many.
+
+        The newest fact stays whatever its age, or SQLite would give its ``seq`` again and cursors would pass over it.
+        """
+        is_of_viewers = EventRow.kind.startswith("viewer.", autoescape=True)
+        is_old = and_(
+            EventRow.stored_at < stored_before,
+            is_of_viewers if of_viewers else ~is_of_viewers,
+            EventRow.seq < select(func.max(EventRow.seq)).scalar_subquery(),
+        )
+        return await self._database.forget(EventRow.seq, is_old, most)

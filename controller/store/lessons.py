@@ -74,3 +74,7 @@ class Lessons:
 
         if links:
             await self._database.write(work)
+
+    async def forget(self, ended_before: datetime, most: int) -> int:
+        """Delete at most ``most`` lessons that ended long ago; return how many."""
+        return await self._database.forget(Lesson.id, Lesson.ended_at < ended_before, most)

@@ -204,6 +204,32 @@ async def test_the_audit_keeps_its_order(store: Store) -> None:
     assert [record.act for record in await store.accounts.audit(most=2)] == ["act-2", "act-1"]
 
 
+async def test_what_is_old_is_forgotten_a_chunk_at_a_time_and_the_newest_fact_never(store: Store) -> None:
+    old, now_ = AT - timedelta(days=40), AT
+    await store.events.add([_event(f"v-{n}", "viewer.joined") for n in range(7)], now=old)
+    await store.events.add([_event("e-1"), _event("e-2", "viewership.counted")], now=old)
+    await store.events.add([_event("v-8", "viewer.left")], now=now_)
+    before = AT - timedelta(days=30)
+    assert [await store.events.forget(before, 5, of_viewers=True) for _ in range(3)] == [5, 2, 0]
+    assert {event.id for event in await store.events.of_room("r-1")} == {"e-1", "e-2", "v-8"}
+    assert await store.events.forget(before, 5, of_viewers=False) == 2
+    assert await store.events.forget(AT + timedelta(days=1), 5, of_viewers=True) == 0
+    [newest] = await store.events.of_room("r-1")
+    await store.events.add([_event("e-9")], now=now_)
+    assert await store.events.newest_seq() > newest.seq
+
+    ended = LessonRecord("l-1", "r-1", old, started_at=old, ended_at=old)
+    await store.lessons.put(ended, LessonRecord("l-2", "r-1", old, started_at=old), LessonRecord("l-3", "r-1", old))
+    assert [await store.lessons.forget(before, 5) for _ in range(2)] == [1, 0]
+    assert [lesson.id for lesson in await store.lessons.since(old)] == ["l-2", "l-3"]
+
+    await store.accounts.note(
+        AuditRecord(old, "admin", "sign-in", "", "ok"), AuditRecord(AT, "it", "sign-in", "", "ok")
+    )
+    assert [await store.accounts.forget_audit(before, 5) for _ in range(2)] == [1, 0]
+    assert [record.actor for record in await store.accounts.audit()] == ["it"]
+
+
 async def test_a_write_that_fails_does_not_stop_the_next_and_one_given_up_is_done(store: Store) -> None:
     writes = [asyncio.create_task(store.rooms.put([RoomRecord(f"r-{n}", "075", "x")], now=AT)) for n in range(2, 30)]
     bad = asyncio.create_task(store.lessons.add_links([LinkRecord("k-1", "nowhere", AT)]))

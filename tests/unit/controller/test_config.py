@@ -39,6 +39,14 @@ def test_paths_are_taken_from_the_files_own_folder(folder: Path) -> None:
     assert config.database == f"sqlite+aiosqlite:///{folder / 'state' / 'estrade.db'}"
 
 
+def test_days_of_retention_are_at_least_one(folder: Path) -> None:
+    assert load(write(folder, GOOD)).retention.viewer_events_days == 30
+    assert load(write(folder, GOOD + "[retention]\nlessons_days = 30\n")).retention.lessons_days == 30
+    with pytest.raises(ConfigError) as caught:
+        load(write(folder, GOOD + "[retention]\naudit_days = 0\n"))
+    assert [problem.split(":")[0] for problem in caught.value.problems] == ["retention.audit_days"]
+
+
 def test_five_mistakes_are_told_at_once_each_with_its_key(folder: Path) -> None:
     text = """
     instance = "Centre 1"
