@@ -14,6 +14,7 @@ from agent.commands import Commands
 from agent.config import RoomSettings
 from agent.desired import DesiredConfig
 from agent.devices.capture import CaptureHost
+from agent.event_sender import EventSender
 from agent.kept_lesson import LessonKeeper
 from agent.lesson import Lesson
 from agent.notify import Heart, SystemdNotifier, feed_watchdog
@@ -60,11 +61,12 @@ class Agent:
         self._panel = PanelServer(self._lesson, self._view, settings.panel.port)
         self._link = self._make_link()
         self._reporter = Reporter(self._topics, self._link, self._lesson, self._outbox, self._desired)
+        self._events = EventSender(self._topics, self._link, self._outbox)
         self._commands = Commands(
             self._lesson,
             self._outbox,
             is_ready=self.ready.is_set,
-            on_acknowledged=self._reporter.events_acknowledged,
+            on_acknowledged=self._events.acknowledged,
         )
         self._lesson.on_change(self._panel.feed.changed)
         self._take_desired()
@@ -89,6 +91,7 @@ class Agent:
                     self._link.follow_clock(self._topics.req("time"), self._topics.reply("time")), name="centre clock"
                 )
                 tasks.create_task(self._reporter.run(), name="reporter")
+                tasks.create_task(self._events.run(), name="events")
                 tasks.create_task(self._look(loop_heart, frame_heart), name="look")
                 tasks.create_task(feed_watchdog(self._notifier, [loop_heart, frame_heart, end_heart]), name="watchdog")
                 tasks.create_task(self._get_warm(), name="warm up")
@@ -166,6 +169,8 @@ class Agent:
             log.warning("A controller's status is not of its form", extra={"instance": instance})
             return
         (self._controllers.add if status.online else self._controllers.discard)(instance)
+        if status.online:
+            self._events.send_again()  # it may have been away for longer than the broker keeps its messages
         self._centre_is("connected" if self._controllers else "no-controller")
 
     def _centre_is(self, state: Literal["connected", "no-controller", "away"]) -> None:

@@ -1,4 +1,4 @@
-"""What the room tells the centre: state on change, health in time, events from the outbox until acknowledged."""
+"""What the room tells the centre of itself: state on change, health in time."""
 
 from __future__ import annotations
 
@@ -27,10 +27,6 @@ log = logging.getLogger(__name__)
 HEALTH_S = 10.0
 HEALTH_IN_LESSON_S = 3.0
 """The centre calls a room in a lesson lost after three of these (DESIGN §4)."""
-RESEND_S = 30.0
-"""An event that the centre has not acknowledged by then is sent again."""
-BATCH = 50
-"""Events under way at once: a room that was away for a day must not flood the centre."""
 GATHER_S = 0.02
 """Changes within this are one report."""
 RETRY_FIRST_S, RETRY_MOST_S = 1.0, 30.0
@@ -46,7 +42,7 @@ _MEND = Text(
 
 
 class Reporter:
-    """Publishes a room's state, health and events over one link."""
+    """Publishes a room's state and health over one link."""
 
     def __init__(self, topics: RoomTopics, link: Link, lesson: Lesson, outbox: Outbox, desired: DesiredConfig) -> None:
         self._topics = topics
@@ -55,7 +51,6 @@ class Reporter:
         self._outbox = outbox
         self._desired = desired
         self._state_changed = asyncio.Event()
-        self._events_added = asyncio.Event()
         self._last: RoomState | None = None
         self._seq = 0
         self._began_s = time.monotonic()
@@ -65,7 +60,6 @@ class Reporter:
         self._was_in_lesson = False
         self._disk_failed_at: datetime | None = None
         lesson.on_change(self._lesson_changed)
-        outbox.on_added(self._events_added.set)
         link.on_connected(self._connected)
 
     async def run(self) -> None:
@@ -73,7 +67,6 @@ class Reporter:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._report_state(), name="report state")
             tasks.create_task(self._report_health(), name="report health")
-            tasks.create_task(self._send_events(), name="send events")
 
     def state(self) -> RoomState:
         """Return everything the room reports as true."""
@@ -98,7 +91,6 @@ class Reporter:
     def _connected(self) -> None:
         self._last = None
         self._state_changed.set()
-        self._events_added.set()
 
     async def _report_state(self) -> None:
         retry_s: float | None = None
@@ -179,29 +171,6 @@ class Reporter:
         if in_lesson != self._was_in_lesson:
             self._was_in_lesson = in_lesson
             self._lesson_turned.set()
-
-    async def _send_events(self) -> None:
-        sent: dict[str, float] = {}
-        while True:
-            self._events_added.clear()
-            now_s = time.monotonic()
-            sent = {event_id: at_s for event_id, at_s in sent.items() if now_s - at_s < RESEND_S}
-            try:
-                for event in await self._outbox.oldest(BATCH) if self._link.is_connected else ():
-                    if event.id not in sent:
-                        await self._link.publish(self._topics.event(event.kind), event.body, expiry_s=86_400)
-                        sent[event.id] = now_s
-            except BrokerError:
-                sent.clear()
-            try:
-                async with asyncio.timeout(RESEND_S / 3):
-                    await self._events_added.wait()
-            except TimeoutError:
-                continue
-
-    def events_acknowledged(self) -> None:
-        """Look for more events to send: the centre has taken some."""
-        self._events_added.set()
 
 
 class _TrackRates:
