@@ -252,9 +252,11 @@ class DemoFolder:
         self._write("registered.json", json.dumps({**self._registered(), **more}))
 
     def _write(self, name: str, text: str) -> Path:
-        path = self.path / name
-        path.touch(mode=0o600)
-        path.write_text(text, encoding="utf-8")
+        """Write a file of the folder, whole or not at all: a demo may be killed at any instant."""
+        path, new = self.path / name, self.path / f"{name}.new"
+        new.touch(mode=0o600)
+        new.write_text(text, encoding="utf-8")
+        new.replace(path)
         return path
 
     def _empty(self) -> None:

@@ -42,6 +42,8 @@ def too_soon(state: Path) -> str:
 def first(state: Path, too_soon: str) -> dict[str, str]:
     """Links of a demo that was killed with SIGKILL."""
     demo = RunningDemo(state)
+    noted = state / "demo" / "registered.json"
+    eventually(lambda: json.loads(noted.read_text()).get("it"), "it is noted that the password was shown")
     children = demo.children()
     demo.end(signal.SIGKILL)
     _, alive = psutil.wait_procs(children, timeout=20)
