@@ -78,7 +78,8 @@ class StreamSettings:
     """A viewer whose RTCP stays away this long is gone; a browser reports at least each 7.5 s (RFC 3550 §6.2)."""
     viewer_connect_s: Seconds = 30.0
     """A viewer that has not connected after this long is given up: a person on a slow relay needs up to 20 s."""
-    preview_max_width_px: Width = 480
+    camera_preview_max_width_px: Width = 480
+    board_preview_max_width_px: Width = 960
     preview_max_rate_hz: Rate = 5.0
 
     def camera_layers(self) -> tuple[VideoLayer, ...]:

@@ -124,7 +124,7 @@ class Publisher:
             track: Preview(
                 partial(getattr, picture, "shown"),
                 self._executor,
-                max_width_px=settings.preview_max_width_px,
+                max_width_px=getattr(settings, f"{track}_preview_max_width_px"),
                 max_rate_hz=settings.preview_max_rate_hz,
                 now=time.monotonic,
             )
