@@ -31,6 +31,7 @@ from benchmarks.machine import machine, machine_line
 from benchmarks.process_tree import Use, measure
 from benchmarks.recording import recording
 from tests import chromium
+from tests import light_pupils as light
 from tests.browser.people import People, Pupil, until
 from tests.peers import need
 from tests.rig import Rig, Settings
@@ -275,24 +276,13 @@ async def usual_lesson(people: People, *, has_panel: bool = False) -> AsyncItera
 
 @asynccontextmanager
 async def light_pupils(*arguments: str, count: int) -> AsyncIterator[None]:
-    """Let ``count`` pupils that do not decode attend; AssertionError when something did not reach each of them."""
-    argv = [sys.executable, "-m", "benchmarks.peers.pupils", "--count", str(count), *arguments]
-    pupils = await asyncio.create_subprocess_exec(*argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
-    assert pupils.stdin is not None
-    assert pupils.stdout is not None
-    try:
-        assert await asyncio.wait_for(pupils.stdout.readline(), 2 * FIRST_S), "the pupils were not connected"
+    """Let pupils that do not decode attend; AssertionError when something did not reach each of them."""
+    async with light.attending(*arguments, count=count) as got:
         yield
-        pupils.stdin.close()
-        told = json.loads(await asyncio.wait_for(pupils.stdout.readline(), FIRST_S))
-        for pupil in told["pupils"]:
-            for track, count_ in pupil.items():
-                assert count_["packets"], f"a pupil got nothing of the {track}"
-                assert not count_["lost"], f"a pupil lost {count_['lost']} packets of the {track}"
-    finally:
-        if pupils.returncode is None:
-            pupils.kill()
-        await pupils.wait()
+    for pupil in got:
+        for track, counted in pupil.items():
+            assert counted["packets"], f"a pupil got nothing of the {track}"
+            assert not counted["lost"], f"a pupil lost {counted['lost']} packets of the {track}"
 
 
 def _named(name: str, use: Use) -> Figures:

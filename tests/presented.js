@@ -87,7 +87,13 @@
       };
       track.count += 1;
       if (track.first === null) track.first = times.shown;
-      const frame = new VideoFrame(video);
+      let frame;
+      try {
+        frame = new VideoFrame(video);
+      } catch (error) {
+        seen.mistaken += 1; // its stream was taken away since this callback was due
+        return;
+      }
       // The video may have gone on to its next picture since this callback was due: that would be another's time.
       if (Math.abs(frame.timestamp / 1e6 - metadata.mediaTime) > 0.001) {
         seen.mistaken += 1;

@@ -9,13 +9,14 @@ import json
 import os
 import selectors
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,10 @@ class Rig:
     def controller(self) -> psutil.Process:
         return self._child("controller.cli")
 
+    @property
+    def broker(self) -> psutil.Process:
+        return self._child(str(self.folder / "mosquitto.conf"))
+
     def capture(self, device: str) -> psutil.Process | None:
         """The capture process of a device, ``camera`` for instance; None while it has none."""
         for process in self.agent.children(recursive=True):
@@ -105,17 +110,31 @@ class Rig:
     @contextmanager
     def room_off(self) -> Iterator[None]:
         """Switch the room's agent off in good order and keep it off for the block."""
+        with self.off(self.agent):
+            yield
+
+    @contextmanager
+    def off(self, *programs: psutil.Process, kill: bool = False) -> Iterator[None]:
+        """End programs, in good order or by SIGKILL, and keep them off for the block."""
         assert self._process is not None
-        agent = self.agent
-        self._process.send_signal(signal.SIGSTOP)  # or it would start the agent again
+        self._process.send_signal(signal.SIGSTOP)  # or it would start them again
         try:
-            agent.terminate()
-            wait_for(lambda: not _lives(agent), "the agent's end")
+            for program in programs:
+                if kill:
+                    program.kill()
+                else:
+                    program.terminate()
+            wait_for(lambda: not any(_lives(program) for program in programs), "the programs' end")
             yield
         finally:
             self._process.send_signal(signal.SIGCONT)
 
-    def _child(self, module: str) -> psutil.Process:
+    def facts(self) -> list[tuple[str, str]]:
+        """Return id and kind of every fact that the centre has stored, in the order of storing."""
+        with closing(sqlite3.connect(f"file:{self.folder}/controller/estrade.db?mode=ro", uri=True, timeout=10)) as db:
+            return [(str(fact), str(kind)) for fact, kind in db.execute("SELECT id, kind FROM events ORDER BY seq")]
+
+    def _child(self, argument: str) -> psutil.Process:
         assert self._process is not None
         found: list[psutil.Process] = []
 
@@ -123,14 +142,14 @@ class Rig:
             assert self._process is not None
             for process in psutil.Process(self._process.pid).children():
                 try:
-                    if module in process.cmdline():
+                    if argument in process.cmdline():
                         found.append(process)
                         return True
                 except (psutil.NoSuchProcess, psutil.ZombieProcess):
                     continue
             return False
 
-        wait_for(is_there, f"a process of {module}")
+        wait_for(is_there, f"a process of {argument}")
         return found[0]
 
     # --- the room's panel, as its page asks ------------------------------------------------------------------------

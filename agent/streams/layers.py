@@ -74,8 +74,9 @@ class StreamSettings:
     silence_after_s: Annotated[float, Field(ge=0.1, le=2)] = 0.3
     """A microphone that gave no sound for this long is no longer waited for."""
     max_viewers: Annotated[int, Field(ge=1, le=1000)] = 50
-    viewer_silence_s: Seconds = 15.0
-    """A viewer whose RTCP stays away this long is gone; a browser reports at least each 7.5 s (RFC 3550 §6.2)."""
+    viewer_silence_s: Seconds = 9.0
+    """A viewer whose RTCP stays away this long is gone: off the panel's list within 10 s of leaving without a word. A
+    browser reports video each second or so, and sound alone at least each 7.5 s (RFC 3550 §6.2)."""
     viewer_connect_s: Seconds = 30.0
     """A viewer that has not connected after this long is given up: a person on a slow relay needs up to 20 s."""
     camera_preview_max_width_px: Width = 480

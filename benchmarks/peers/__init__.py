@@ -1,1 +1,1 @@
-"""Programs that a benchmark measures against: pupils that do not decode, and a room as aiortc alone would send it."""
+"""Programs that a benchmark measures against: a room as aiortc alone would send it."""
