@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -32,9 +33,18 @@ class Tickets:
         self._serializer = URLSafeSerializer(keys.ticket_key(), salt="estrade-ticket")
         self._now = now
 
-    def issue(self, room: str, lesson: str) -> tuple[str, Ticket]:
-        """Return a new token and what it says."""
-        ticket = Ticket(room, lesson, secrets.token_urlsafe(9), self._now() + TICKET_LIFE_S)
+    def issue(self, room: str, lesson: str, *, in_place_of: str | None = None) -> tuple[str, Ticket]:
+        """Return a new token and what it says.
+
+        ``in_place_of`` is a token for the same lesson that its pupil still holds: the new one has the same ``jti``, so
+        that the pupil keeps the place in the room's list. One that is not, or no longer, valid is passed over.
+        """
+        jti = secrets.token_urlsafe(9)
+        if in_place_of is not None:
+            with suppress(AccessError):
+                old = self.check(in_place_of)
+                jti = old.jti if (old.room, old.lesson) == (room, lesson) else jti
+        ticket = Ticket(room, lesson, jti, self._now() + TICKET_LIFE_S)
         token = self._serializer.dumps({"r": ticket.room, "l": ticket.lesson, "j": ticket.jti, "e": ticket.expires})
         return (token if isinstance(token, str) else token.decode()), ticket
 

@@ -23,6 +23,7 @@ from agent.streams.offers import read_offer
 from agent.streams.picture_track import Encoding, PictureTrack, StandInReason
 from agent.streams.preview import Preview
 from agent.streams.programme import Programme
+from agent.streams.roster import Roster
 from agent.streams.standin import StandIns
 from agent.streams.viewer import ViewerChange, ViewerConnection, ViewerView
 from agent.streams.warmup import warm_up
@@ -96,6 +97,7 @@ class Publisher:
         self._subscriptions: dict[ViewerConnection, list[Subscription]] = {}
         self._held: dict[ViewerConnection, list[Fan]] = {}
         self._holders: dict[ViewerConnection, str] = {}
+        self._roster = Roster()
         """Oldest first."""
         self.clock = RoomClock()
         self._fans: dict[TrackName, Fan] = {}
@@ -291,12 +293,13 @@ class Publisher:
 
     @property
     def connected(self) -> int:
-        """How many viewers are connected; `viewers` has those too who are on their way."""
-        return sum(connection.is_connected for connection in self._viewers.values())
+        """How many pupils are connected; `viewers` has those too who are on their way."""
+        return sum(view.is_connected for view in self.viewers())
 
     def viewers(self) -> tuple[ViewerView, ...]:
-        """Return everybody who is connected or connecting."""
-        return tuple(connection.view() for connection in self._viewers.values())
+        """Return everybody who is connected or connecting, once each, in the order in which they first came."""
+        connections = self._viewers.values()
+        return self._roster.lines((self._holders.get(one, one.id), one.view()) for one in connections)
 
     def _make_place_of(self, holder: str) -> None:
         mine = [connection for connection, of_holder in self._holders.items() if of_holder == holder]
@@ -318,6 +321,7 @@ class Publisher:
             if track != "sound":
                 sender.on_key, sender.on_drained = subscription.want_key, subscription.drained
         self._release(connection)
+        self._roster.arrived(self._holders.get(connection, connection.id), connection.joined_mono_s)
         self._on_viewer(ViewerChange(connection.id, "joined"))
 
     def _told(self, connection: ViewerConnection, message: channel.Hello | channel.Reception) -> None:

@@ -1,10 +1,10 @@
-"""``POST /api/v1/join``: a code or a standing link becomes a ticket."""
+"""``POST /api/v1/join``: a code or a standing link becomes a ticket; with the old one as Bearer, the same pupil's."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from controller.api.security import Permission, centre_of, client_address, guarded
+from controller.api.security import Permission, bearer_if_any, centre_of, client_address, guarded
 from controller.centre import Centre
 from controller.store.lessons import LessonRecord
 from controller.throttle import address_key
@@ -25,7 +25,7 @@ async def join(body: JoinRequest, request: Request) -> JoinAnswer:
         centre.metrics.joins.labels(error.code).inc()
         raise
     centre.metrics.joins.labels("ok").inc()
-    token, ticket = centre.tickets.issue(lesson.room, lesson.id)
+    token, ticket = centre.tickets.issue(lesson.room, lesson.id, in_place_of=bearer_if_any(request))
     return JoinAnswer(
         token=token,
         whep=f"/whep/{lesson.room}",

@@ -120,6 +120,11 @@ def check_routes(routes: list[BaseRoute]) -> None:
         raise RuntimeError(msg)
 
 
+def bearer_if_any(request: Request) -> str | None:
+    """Return the Bearer token where one may be sent and need not be."""
+    return bearer(request) if "authorization" in request.headers else None
+
+
 def bearer(request: Request) -> str:
     """Return the Bearer token; raise AccessError ``token-invalid`` without one."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")

@@ -156,6 +156,52 @@ async def test_an_agent_killed_mid_lesson_goes_on_and_pupils_come_back(people: P
     await panel.wait_for_selector("#mute[data-off=true]")
 
 
+async def test_a_pupil_on_another_network_keeps_picture_and_place(people: People) -> None:
+    panel, first, second = await people.teacher(), await people.pupil(), await people.pupil()
+    await start(panel)
+    for pupil, name in ((first, "Lina"), (second, "Noé")):
+        await pupil.enter(name)
+        await pupil.is_in_class()
+        await panel.get_by_text(name, exact=True).wait_for()
+    await first.page.evaluate("window.before = window.estrade.connection; seen.forget(); seen.keepsPairs = true")
+    await first.sees_the_room()
+    changed_s = time.monotonic()
+    await first.page.evaluate("window.dispatchEvent(new Event('online'))")
+
+    async def has_moved() -> bool:
+        return bool(await first.page.evaluate("window.estrade.connection !== window.before"))
+
+    await until(has_moved, "another connection")
+    await first.sees_the_room()
+    assert time.monotonic() - changed_s < 3
+    await first.hears_the_room()
+    pairs = (await first.seen())["tracks"]["camera"]["pairs"]
+    assert max(after[3] - before[3] for before, after in pairwise(pairs)) < 1000
+    await first.page.wait_for_timeout(500)
+    await panel.get_by_text("2 sur 2 entendent").wait_for()
+    assert await panel.locator(".names .name").all_inner_texts() == ["Lina", "Noé"]
+
+
+async def test_the_sound_goes_on_after_something_paused_the_page(people: People) -> None:
+    """As a telephone call does; the lock screen shows the class."""
+    panel, pupil = await people.teacher(), await people.pupil()
+    await pupil.enter("Lina")
+    await start(panel)
+    await pupil.is_in_class()
+    session = "[navigator.mediaSession.playbackState, navigator.mediaSession.metadata?.title]"
+    assert await pupil.page.evaluate(session) == ["playing", "Salle 12"]
+    await pupil.page.evaluate("document.getElementById('camera').pause()")
+
+    async def plays() -> bool:
+        return not await pupil.page.evaluate("document.getElementById('camera').paused")
+
+    await until(plays, "the page to play again", 4)
+    await pupil.hears_the_room()
+    await stop(panel)
+    await pupil.is_in("ended")
+    assert await pupil.page.evaluate(session) == ["none", None]
+
+
 async def is_after(pupil: Pupil, wall_ms: float) -> bool:
     return await pupil.captured_ms() > wall_ms
 

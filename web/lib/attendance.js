@@ -68,6 +68,10 @@ export class Attendance extends EventTarget {
     this.next = null;
     /** @private */
     this.isConnecting = false;
+    /** Whether a connection is wanted although the present one receives. @private */
+    this.isRerouting = false;
+    /** The door of the present ticket. @private @type {JoinRequest | null} */
+    this.ticketKey = null;
     /** @private */
     this.backoff = new Backoff(300, 5000);
     /** Since when a ticket is asked for in place of one that is no longer taken; wall clock. @type {number | null} */
@@ -99,7 +103,7 @@ export class Attendance extends EventTarget {
     this.key = key;
     this.warm();
     /** @type {JoinAnswer} */
-    const ticket = await json('/api/v1/join', { json: key, timeoutMs: 10000 });
+    const ticket = await json('/api/v1/join', { json: key, token: this.seat(key), timeoutMs: 10000 });
     if (this.key !== key) throw new ApiError('closed', 'another code was given meanwhile');
     this.keep(ticket);
     this.follow();
@@ -114,6 +118,14 @@ export class Attendance extends EventTarget {
     this.isIn = true;
     this.reporter = this.reporter || setInterval(() => this.report(), RECEPTION_MS);
     if (this.view) this.take(this.view);
+  }
+
+  /** The network may be another one: connect anew beside what there is, which stays until that stands. */
+  reroute() {
+    this.wake();
+    if (!this.isReceiving() || this.isConnecting) return;
+    this.isRerouting = true;
+    this.keepConnected();
   }
 
   /** The page is visible again or the network is back: whatever waits, tries now. */
@@ -157,9 +169,15 @@ export class Attendance extends EventTarget {
 
   // --- the ticket -------------------------------------------------------------------------------------------------
 
+  /** @private The ticket in whose place a new one is asked for: with it the pupil keeps the place. @param {JoinRequest} key */
+  seat(key) {
+    return this.ticket && this.ticketKey === key ? this.ticket.token : undefined;
+  }
+
   /** @private @param {JoinAnswer} ticket */
   keep(ticket) {
     this.ticket = ticket;
+    this.ticketKey = this.key;
     this.ticketAt = this.now();
   }
 
@@ -178,7 +196,7 @@ export class Attendance extends EventTarget {
   async renew() {
     const { key, ticket: old } = this;
     /** @type {JoinAnswer} */
-    const ticket = await json('/api/v1/join', { json: key, timeoutMs: 10000 });
+    const ticket = await json('/api/v1/join', { json: key, token: this.seat(key), timeoutMs: 10000 });
     if (this.key !== key || this.ticket !== old) return;
     this.keep(ticket);
     if (this.events && old && ticket.events === old.events) {
@@ -323,7 +341,7 @@ export class Attendance extends EventTarget {
 
   /** @private */
   wantsConnection() {
-    return this.isIn && this.phase === 'class' && !this.isReceiving();
+    return this.isIn && this.phase === 'class' && (this.isRerouting || !this.isReceiving());
   }
 
   /** @private */
@@ -337,7 +355,7 @@ export class Attendance extends EventTarget {
     this.isConnecting = true;
     let tries = 0;
     while (this.wantsConnection()) {
-      this.tell('line', { state: this.lostAt === null ? 'connecting' : 'lost', sinceMs: this.lostAt, code: '' });
+      if (!this.isReceiving()) this.tell('line', { state: this.lostAt === null ? 'connecting' : 'lost', sinceMs: this.lostAt, code: '' });
       if (this.isTicketOld()) {
         await this.freshen();
         if (!this.wantsConnection()) break;
@@ -349,11 +367,13 @@ export class Attendance extends EventTarget {
       } catch (error) {
         next.close();
         if (this.next === next) this.next = null;
+        this.isRerouting = false; // the old one does, or its loss is told
         tries += 1;
         if (!(await this.shallGoOn(error))) break;
         continue;
       }
       tries = 0;
+      this.isRerouting = false;
       this.backoff.reset();
     }
     if (this.next) this.next.close();

@@ -5,6 +5,7 @@ import { Attendance } from '../lib/attendance.js';
 import { Backoff } from '../lib/backoff.js';
 import { bare, isWhole, pretty } from '../lib/code.js';
 import { playChime } from './chime.js';
+import { leaveLockScreen, showOnLockScreen } from './lock_screen.js';
 import { announce, closeSheet, el, putWords, say, sheet, showError, words } from './page.js';
 import { fillQuality, showFinding, showLevel, whySilent } from './quality.js';
 import { fullScreen, Stage } from './stage.js';
@@ -216,7 +217,14 @@ function wireAttendance() {
       stage.take(null);
       if (fullScreen.isOn()) fullScreen.toggle();
     }
-    if (phase === 'class') keepAwake();
+    if (phase === 'class') {
+      keepAwake();
+      showOnLockScreen({
+        title: attendance.view ? attendance.view.room_name : '',
+        isMuted: () => stage.isMuted,
+        setMuted: (isMuted) => stage.setMuted(isMuted),
+      });
+    } else leaveLockScreen();
     showPhase(phase);
   });
   on('tracks', (/** @type {{tracks: any, connection: import('../lib/whep.js').WhepConnection}} */ told) => {
@@ -368,7 +376,15 @@ function wireLife() {
       stage.play();
     }
   });
-  window.addEventListener('online', () => attendance.wake());
+  window.addEventListener('online', () => attendance.reroute());
+  const network = /** @type {any} */ (navigator).connection;
+  if (network && network.addEventListener) {
+    let type = network.type;
+    network.addEventListener('change', () => {
+      if (network.type !== type) attendance.reroute(); // it tells of its guesses at the speed, too
+      type = network.type;
+    });
+  }
   window.addEventListener('pagehide', () => attendance.leave({ keepalive: true }));
   window.addEventListener('pageshow', (event) => {
     if (event.persisted) location.reload(); // kept in memory by the browser, but its connection is gone

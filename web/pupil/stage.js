@@ -210,6 +210,8 @@ export class Stage extends EventTarget {
 
   /** Once a second: words that carry a time. @param {boolean} isLost */
   tick(isLost) {
+    // A call, or another program's sound, pauses the page on some phones; nobody here ever does.
+    if (this.speaker.srcObject && this.speaker.paused && !this.isBlocked) this.play();
     for (const name of PICTURES) {
       if (this.tiles[name].isLost && !isLost) this.tiles[name].movedAt = performance.now();
       this.tiles[name].isLost = isLost;
