@@ -20,6 +20,7 @@ from protocol import topics
 from protocol.messages import Args, Command, ConfigDocument, Event, EventAck, RoomState, RoomStatus, TimeTold
 from protocol.topics import RoomTopics
 from tests.broker import Broker, free_port
+from tests.integration.agent.process import Process
 
 ROOM = RoomTopics("075", "salle-b12")
 DEADLINE_S = 15.0
@@ -173,3 +174,15 @@ async def centre(broker: Broker) -> AsyncIterator[Centre]:
     async with scripted.link.running():
         await scripted.link.wait_connected()
         yield scripted
+
+
+@pytest.fixture
+def process(broker: Broker, tmp_path: Path) -> Process:
+    return Process(broker, tmp_path, ROOM, SIMULATED)
+
+
+@pytest.fixture
+async def panel(process: Process) -> AsyncIterator[httpx.AsyncClient]:
+    """The panel of `process`."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{process.port}", timeout=10) as client:
+        yield client

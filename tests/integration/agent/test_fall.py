@@ -5,83 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from tests.broker import Broker, free_port
-from tests.integration.agent.conftest import ROOM, SIMULATED, Centre, until
-
-START_S = 20.0
-
-
-class Process:
-    """The agent's configuration, and one process after the other that runs it."""
-
-    def __init__(self, broker: Broker, folder: Path) -> None:
-        link, self.port = broker.room(ROOM.room), free_port()
-        self.state = folder / "state"
-        self._config = folder / "agent.toml"
-        tables: dict[str, dict[str, Any]] = {
-            "room": {"id": ROOM.room, "territory": ROOM.territory, "name": "Salle B12"},
-            "broker": {
-                "host": link.host,
-                "port": link.port,
-                "ca_file": str(link.ca_file),
-                "cert_file": str(link.cert_file),
-                "key_file": str(link.key_file),
-            },
-            "panel": {"port": self.port},
-            **SIMULATED,
-        }
-        lines = [f"state_dir = {json.dumps(str(self.state))}"]
-        for table, values in tables.items():
-            lines += [f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
-        self._config.write_text("\n".join(lines))
-
-    @contextmanager
-    def running(self) -> Iterator[subprocess.Popen[bytes]]:
-        argv = [sys.executable, "-m", "agent.cli", "--config", str(self._config)]
-        process = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
-
-
-@pytest.fixture
-async def panel(process: Process) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{process.port}", timeout=10) as client:
-        yield client
-
-
-@pytest.fixture
-def process(broker: Broker, tmp_path: Path) -> Process:
-    return Process(broker, tmp_path)
-
-
-async def shows(panel: httpx.AsyncClient, wanted: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
-    """Wait until the panel's view is as wanted and return it."""
-    async with asyncio.timeout(START_S):
-        while True:
-            try:
-                view: dict[str, Any] = (await panel.get("/api/panel")).json()
-            except httpx.TransportError:  # nobody listens yet
-                view = {}
-            if view and wanted(view):
-                return view
-            await asyncio.sleep(0.02)
-
-
-def is_live(view: dict[str, Any]) -> bool:
-    return bool(view["state"] == "live")
+from tests.integration.agent.conftest import Centre, until
+from tests.integration.agent.process import START_S, Process, is_live, shows
 
 
 async def test_a_killed_agent_goes_on_with_its_lesson_paused_and_muted_as_it_was(
