@@ -56,7 +56,8 @@ async def test_a_broker_that_forgot_everything_is_told_again(broker: Broker, cen
         await room.press("lesson/stop")
         await room.state_is("idle")
         broker.start()
-        await until(lambda: centre.facts() == ["lesson.started", "lesson.ended"], "both events, in order")
+        # the room waits longer before each attempt: a broker that was away for some seconds is tried within a minute
+        await until(lambda: centre.facts() == ["lesson.started", "lesson.ended"], "both events, in order", 45)
     box = Outbox(tmp_path / "state" / "outbox.sqlite")
     assert await box.count() == 0
     await box.close()
