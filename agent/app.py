@@ -22,7 +22,10 @@ from agent.outbox import Outbox
 from agent.reporter import Reporter
 from agent.streams.publisher import warm_up
 from agent.version import VERSION
+from agent.web.door import PanelDoor
+from agent.web.pin import Pin
 from agent.web.server import PanelServer
+from agent.web.token import PanelToken
 from agent.web.view import CentreLine, panel_view
 from mqttlink.centre_clock import CentreClock
 from mqttlink.link import Link, LinkSettings, Message
@@ -58,7 +61,8 @@ class Agent:
         self._host = CaptureHost([choice.driver for choice in settings.devices])
         keeper = LessonKeeper(settings.state_dir / "lesson.json", _boot())
         self._lesson = Lesson(self._room_name, settings.devices, self._host, settings.streams, self._outbox, keeper)
-        self._panel = PanelServer(self._lesson, self._view, settings.panel.port)
+        door = PanelDoor(PanelToken(settings.panel.token_file, keeper.boot), Pin.read(settings.panel.pin_file))
+        self._panel = PanelServer(self._lesson, self._view, settings.panel.port, door)
         self._link = self._make_link()
         self._reporter = Reporter(self._topics, self._link, self._lesson, self._outbox, self._desired)
         self._events = EventSender(self._topics, self._link, self._outbox)

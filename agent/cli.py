@@ -27,6 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("run", help="run the room (the default)")
     check = commands.add_parser("check", help="read the configuration and report every mistake")
+    commands.add_parser("pin", help="read a PIN for the panel from standard input and print what panel.pin_file holds")
     check.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
@@ -43,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.command == "check":
             return _check(args.config, as_json=args.json)
+        if args.command == "pin":
+            return _pin()
         return _run(args.config)
     except EstradeError as error:
         problems = error.problems if isinstance(error, ConfigError) else ()
@@ -67,6 +70,19 @@ def _check(config: Path, *, as_json: bool) -> int:
             sys.stdout.write(f"{problem}\n")
         sys.stdout.write(f"{config}: {'no mistake' if not problems else f'{len(problems)} to mend [{code}]'}\n")
     return EXIT_USER if problems else EXIT_OK
+
+
+def _pin() -> int:
+    from agent.web.pin import hash_pin
+
+    if sys.stdin.isatty():
+        import getpass
+
+        given = getpass.getpass("PIN: ")
+    else:
+        given = sys.stdin.readline()
+    sys.stdout.write(hash_pin(given.strip()) + "\n")
+    return EXIT_OK
 
 
 def _run(config: Path) -> int:

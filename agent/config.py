@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from agent.device_slot import DeviceChoice
 from agent.devices.registry import find_driver
 from agent.streams.publisher import StreamSettings
+from agent.web.pin import Pin
 from protocol.errors import ConfigError
 from protocol.messages import DeviceRole, Id
 from protocol.topics import ID_PATTERN, RoomTopics
@@ -47,6 +48,13 @@ class PanelSection(_Section):
     """The panel's server; always on loopback."""
 
     port: int = Field(default=8480, ge=1, le=65535)
+    token_file: Path = Field(
+        default=Path("panel-token"),
+        description="where the boot's token for the kiosk is kept; a relative path starts at state_dir",
+    )
+    pin_file: Path | None = Field(
+        default=None, description="the PIN before names and code, as estrade-agent pin writes"
+    )
 
 
 class RoomSettings(_Section):
@@ -113,6 +121,10 @@ def parse(raw: dict[str, Any], *, where: str, base: Path) -> RoomSettings:
         for key, file in (("ca_file", broker.ca_file), ("cert_file", broker.cert_file), ("key_file", broker.key_file)):
             if not file.is_file():
                 problems.append(f"broker.{key}: {file} does not exist; enrol the room or correct the path")
+        try:
+            Pin.read(settings.panel.pin_file)
+        except ConfigError as error:
+            problems.append(error.message)
     if problems or settings is None:
         count = len(problems)
         raise ConfigError(f"{where} has {count} mistake{'s' if count != 1 else ''}", tuple(problems))
@@ -179,6 +191,15 @@ def _with_paths(settings: RoomSettings, base: Path) -> RoomSettings:
     """Return the settings with relative paths made absolute from ``base``."""
     broker = settings.broker
     files = {name: base / getattr(broker, name) for name in ("ca_file", "cert_file", "key_file")}
+    state_dir, panel = base / settings.state_dir, settings.panel
+    panel_files = {
+        "token_file": state_dir / panel.token_file,
+        "pin_file": None if panel.pin_file is None else base / panel.pin_file,
+    }
     return settings.model_copy(
-        update={"state_dir": base / settings.state_dir, "broker": broker.model_copy(update=files)}
+        update={
+            "state_dir": state_dir,
+            "broker": broker.model_copy(update=files),
+            "panel": panel.model_copy(update=panel_files),
+        }
     )

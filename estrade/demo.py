@@ -102,7 +102,7 @@ class Demo:
         self._ca_port = free_port(demo_folder.CA_PORT, self._host)
         self._broker_port = any_port(LOOPBACK)
         self._web = f"{'https' if options.is_lan else 'http'}://{self._host}:{self._web_port}"
-        self._panel = f"http://{LOOPBACK}:{self._panel_port}"
+        self._panel = PanelAddress(f"http://{LOOPBACK}:{self._panel_port}", folder.panel_token)
         self._rooms = demo_folder.simulated_rooms(options.rooms)
         self._files: dict[str, Path] = {}
         self._it_password: str | None = None
@@ -248,7 +248,7 @@ class Demo:
         return access
 
     async def _press_start(self, agent: Child) -> None:
-        await asyncio.to_thread(_panel, self._panel, "/api/lesson/start", method="POST")
+        await asyncio.to_thread(self._panel.ask, "/api/lesson/start", method="POST")
         view = await self._panel_shows(
             lambda view: view.get("state") in _AFTER_START, agent, f"the lesson did not start in {START_S:g} s", START_S
         )
@@ -261,7 +261,7 @@ class Demo:
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
-                    view = await asyncio.to_thread(_panel, self._panel)
+                    view = await asyncio.to_thread(self._panel.ask)
                     if view is not None and await asyncio.to_thread(wanted, view):
                         return view
                     await asyncio.sleep(LOOK_S)
@@ -275,7 +275,7 @@ class Demo:
     def _show(self, access: Mapping[str, str]) -> None:
         link = access["link"]
         links: dict[str, Any] = {
-            "panel": f"{self._panel}/",
+            "panel": self._panel.link(),
             "pupil": link,
             "it": f"{self._web}/it/",
             "code": access["code"],
@@ -326,15 +326,31 @@ def _answers(port: int) -> bool:
     return not demo_folder.is_free(port)
 
 
-def _panel(address: str, path: str = "/api/panel", *, method: str = "GET") -> dict[str, Any] | None:
-    """Return the panel's view, or None while it does not answer."""
-    request = urllib.request.Request(address + path, method=method, data=b"" if method == "POST" else None)  # noqa: S310  # our own http address
-    try:
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
-            view: dict[str, Any] = json.load(answer)
-            return view
-    except (urllib.error.URLError, OSError, ValueError):
-        return None
+class PanelAddress:
+    """The room's panel: its address, and the token of this boot that the agent keeps in a file."""
+
+    def __init__(self, address: str, token: Callable[[], str]) -> None:
+        self._address = address
+        self._token = token
+
+    def link(self) -> str:
+        """Return what a browser opens; the token is swapped for a cookie there."""
+        return f"{self._address}/?token={self._token()}"
+
+    def ask(self, path: str = "/api/panel", *, method: str = "GET") -> dict[str, Any] | None:
+        """Return the panel's view, or None while it does not answer."""
+        try:
+            request = urllib.request.Request(  # noqa: S310  # our own http address
+                self._address + path,
+                method=method,
+                data=b"" if method == "POST" else None,
+                headers={"Authorization": f"Bearer {self._token()}"},
+            )
+            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+                view: dict[str, Any] = json.load(answer)
+                return view
+        except (urllib.error.URLError, OSError, ValueError):
+            return None
 
 
 def _opens(web: str, code: str, ca_file: Path | None) -> bool:

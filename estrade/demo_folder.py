@@ -207,6 +207,10 @@ class DemoFolder:
         (self.path / "agent").mkdir(exist_ok=True, mode=0o700)
         return self._write("agent.toml", write_toml(document))
 
+    def panel_token(self) -> str:
+        """Return the token that opens the room's panel; raise OSError while the agent has made none."""
+        return (self.path / "agent" / "panel-token").read_text(encoding="ascii").partition("\n")[0]
+
     def write_simulated(self, authority: CertificateAuthority, rooms: Sequence[Room], *, broker_port: int) -> Path:
         """Write what `estrade.simulated_rooms` reads and return its path."""
         listed = []

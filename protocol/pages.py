@@ -214,6 +214,9 @@ class PanelView(Wire):
     devices: tuple[DeviceReport, ...] = ()
     missing: tuple[DeviceRole, ...] = Field(default=(), description="what the running lesson goes without")
     access: Access | None = None
+    pin: Literal["none", "locked", "open"] = Field(
+        default="none", description="locked: names, code and link are left out until the PIN is typed"
+    )
     centre: Literal["connected", "no-controller", "away"] = "away"
     centre_since: AwareDatetime | None = None
     proposal: PanelProposal | None = None
@@ -241,6 +244,12 @@ class OnAirBody(Body):
     camera: bool | None = None
     board: bool | None = None
     sound: bool | None = None
+
+
+class UnlockBody(Body):
+    """``POST /api/unlock``: the PIN, for names and code."""
+
+    pin: str = Field(min_length=1, max_length=32)
 
 
 class ProposalBody(Body):

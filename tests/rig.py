@@ -35,8 +35,8 @@ Settings = Mapping[str, object]
 class Rig:
     """One run of ``estrade demo``. Start it, use it, end it; single use.
 
-    ``links`` is what the demo printed: ``panel``, ``pupil``, ``it``, ``code``, ``room``, ``whep``, ``it_name`` and
-    ``it_password``.
+    ``links`` is what the demo printed: ``panel`` (with the token that opens it), ``pupil``, ``it``,
+    ``code``, ``room``, ``whep``, ``it_name`` and ``it_password``.
     """
 
     def __init__(self, folder: Path, *, camera: str = "simulated", settings: Settings | None = None) -> None:
@@ -196,7 +196,8 @@ class Rig:
 
     def _ask(self, method: str, path: str, body: Settings | None = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.links["panel"].rstrip("/") + path, data, method=method)
+        address, _, token = self.links["panel"].partition("/?token=")
+        request = urllib.request.Request(address + path, data, {"Authorization": f"Bearer {token}"}, method=method)
         with urllib.request.urlopen(request, timeout=5) as answer:
             view: dict[str, Any] = json.load(answer)
             return view

@@ -24,9 +24,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import web
 from agent.lesson import Lesson
+from agent.web.door import PanelDoor
 from agent.web.feed import Feed
+from agent.web.pin import OPEN_S
 from protocol.errors import AccessError, ConfigError, EstradeError, LessonError, LessonTransitionError
-from protocol.pages import Body, OnAirBody, PanelLevel, PanelView, PauseBody, ProblemJson, ProposalBody
+from protocol.pages import Body, OnAirBody, PanelLevel, PanelView, PauseBody, ProblemJson, ProposalBody, UnlockBody
 from web.csp import policy
 
 log = logging.getLogger(__name__)
@@ -46,8 +48,9 @@ Given = TypeVar("Given", bound=Body)
 class _Guard:
     """Refuses what does not come from a page of ours on this machine, and puts the headers on every answer."""
 
-    def __init__(self, app: ASGIApp, csp: str) -> None:
+    def __init__(self, app: ASGIApp, csp: str, door: PanelDoor) -> None:
         self._app = app
+        self._door = door
         self._headers = [
             (b"content-security-policy", csp.encode()),
             (b"x-content-type-options", b"nosniff"),
@@ -68,24 +71,31 @@ class _Guard:
             await send(message)
 
         request = Request(scope)
-        refusal = _refusal(request)
+        refusal = _refusal(request, self._door)
         if refusal is not None:
             await _problem(refusal, request)(scope, receive, send_with_headers)
             return
         await self._app(scope, receive, send_with_headers)
 
 
-def _refusal(request: Request) -> EstradeError | None:
-    """Return why a request is refused: a foreign Host (DNS rebinding), a foreign Origin, a cross-site fetch."""
-    host = request.headers.get("host", "").rsplit(":", 1)[0]
-    if host not in (HOST, "localhost"):
+def _refusal(request: Request, door: PanelDoor) -> EstradeError | None:
+    """Return why a request is refused: another Host (DNS rebinding), another Origin, a cross-site fetch, no token."""
+    port = request.scope["server"][1]
+    host = request.headers.get("host", "")
+    if host not in {f"{name}:{port}" for name in (HOST, "localhost")}:
         return AccessError("the panel answers on this machine's own address alone", code="cross-site")
+    is_api = request.scope["path"].startswith("/api/")
     site = request.headers.get("sec-fetch-site", "same-origin")
     origin = request.headers.get("origin")
-    if request.method not in ("GET", "HEAD") and (
-        site not in ("same-origin", "none") or (origin is not None and origin != str(request.base_url).rstrip("/"))
+    if (is_api or request.method not in ("GET", "HEAD")) and (
+        site not in ("same-origin", "none") or (origin is not None and origin != f"http://{host}")
     ):
         return AccessError("the request came from another site and was refused", code="cross-site")
+    if is_api:
+        try:
+            door.check(request)
+        except AccessError as error:
+            return error
     return None
 
 
@@ -99,8 +109,13 @@ _STATUS_BY_TYPE: dict[type[EstradeError], int] = {
 
 def _problem(error: EstradeError, request: Request) -> Response:
     status = next((code for kind, code in _STATUS_BY_TYPE.items() if isinstance(error, kind)), 500)
-    body = ProblemJson(title=error.code, status=status, detail=error.message, code=error.code)
-    return JSONResponse(body.model_dump(), status_code=status, media_type="application/problem+json")
+    if error.retryable and isinstance(error, AccessError):
+        status = 429
+    body = ProblemJson(
+        title=error.code, status=status, detail=error.message, code=error.code, retry_after_s=error.retry_after_s
+    )
+    headers = {"cache-control": "no-store"}
+    return JSONResponse(body.model_dump(), status_code=status, headers=headers, media_type="application/problem+json")
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
@@ -136,12 +151,13 @@ async def _body(request: Request, model: type[Given]) -> Given:
 class PanelServer:
     """Serves the panel of one room. ``bind`` first, so that a taken port is told before anything starts."""
 
-    def __init__(self, lesson: Lesson, view: Callable[[], PanelView], port: int) -> None:
+    def __init__(self, lesson: Lesson, view: Callable[[], PanelView], port: int, door: PanelDoor) -> None:
         self._lesson = lesson
-        self._view = view
+        self._whole_view = view
         self._port = port
+        self._door = door
         self._socket: socket.socket | None = None
-        self.feed = Feed(view, self._level)
+        self.feed = Feed(self._view, self._level)
 
     def bind(self) -> None:
         """Take the port, or raise ConfigError ``port-taken``."""
@@ -183,6 +199,9 @@ class PanelServer:
         html = (WEB / "panel" / "index.html").read_text(encoding="utf-8")
 
         async def page(request: Request) -> Response:
+            given = request.query_params.get("token")
+            if given is not None:
+                return self._door.exchange(request, given)
             return HTMLResponse(html, headers={"cache-control": "no-store"})
 
         routes: list[Route | Mount] = [
@@ -196,17 +215,22 @@ class PanelServer:
             Route("/api/lesson/pause", self._pause, methods=["POST"]),
             Route("/api/lesson/on-air", self._on_air, methods=["POST"]),
             Route("/api/proposal", self._proposal, methods=["POST"]),
+            Route("/api/unlock", self._unlock, methods=["POST"]),
+            Route("/api/lock", self._lock, methods=["POST"]),
             Route("/api/preview/{track}.jpg", self._preview),
             Route("/api/qr.svg", self._qr),
         ]
         routes += [Mount(f"/static/{name}", StaticFiles(directory=WEB / name)) for name in _STATIC]
         return Starlette(
             routes=routes,
-            middleware=[Middleware(_Guard, csp=policy(html))],
+            middleware=[Middleware(_Guard, csp=policy(html), door=self._door)],
             exception_handlers={EstradeError: _on_error, Exception: _on_error},
         )
 
     # --- answers --------------------------------------------------------------------------------------------------
+
+    def _view(self) -> PanelView:
+        return self._door.shown(self._whole_view())
 
     async def _panel(self, request: Request) -> Response:
         return _json(self._view())
@@ -249,6 +273,18 @@ class PanelServer:
         self._lesson.answer_proposal(answer.id, accept=answer.accept)
         return _json(self._view())
 
+    async def _unlock(self, request: Request) -> Response:
+        await self._door.pin.unlock((await _body(request, UnlockBody)).pin)
+        self.feed.changed()
+        # a moment later, when the PIN's time is surely over
+        asyncio.get_running_loop().call_later(OPEN_S + 0.1, self.feed.changed)
+        return _json(self._view())
+
+    async def _lock(self, request: Request) -> Response:
+        self._door.pin.lock()
+        self.feed.changed()
+        return _json(self._view())
+
     async def _preview(self, request: Request) -> Response:
         track: Any = request.path_params["track"]
         publisher = self._lesson.publisher
@@ -258,6 +294,8 @@ class PanelServer:
         return Response(picture, media_type="image/jpeg", headers={"cache-control": "no-store"})
 
     async def _qr(self, request: Request) -> Response:
+        if self._door.pin.is_locked:
+            raise AccessError("type the PIN first", code="panel-locked")
         access = self._lesson.access
         if access is None:
             return Response(status_code=204)

@@ -55,6 +55,11 @@ def test_the_example_fits_unit_and_kiosk(deploy: Path, agent_toml: Path) -> None
     assert "StateDirectory=estrade-agent\n" in unit
     assert "LoadCredential=room.key:" in unit
     assert "/run/credentials/estrade-agent.service/room.key" in (deploy / "examples/agent.toml").read_text()
+    assert 'token_file = "/run/estrade-panel/token"\n' in (deploy / "examples/agent.toml").read_text()
+    assert "ReadWritePaths=-/run/estrade-panel\n" in unit
+    assert "ESTRADE_PANEL_TOKEN_FILE=/run/estrade-panel/token\n" in kiosk
+    tmpfiles = (deploy / "systemd/tmpfiles.d/estrade-agent.conf").read_text()
+    assert "d /run/estrade-panel 2750 estrade-agent estrade-kiosk -\n" in tmpfiles
     assert f"ESTRADE_PANEL_URL=http://127.0.0.1:{settings.panel.port}/\n" in kiosk
 
 

@@ -84,7 +84,7 @@ async def test_the_session_shows_the_panel_full_screen_and_lets_the_agent_look(d
     server = need("Xvfb", "xvfb")
     for program, package in (("xinit", "xinit"), ("xauth", "xauth"), ("openbox", "openbox"), ("chromium", "chromium")):
         need(program, package)
-    runtime, state = tmp_path / "run", tmp_path / "state"
+    runtime, state, token = tmp_path / "run", tmp_path / "state", tmp_path / "token"
     runtime.mkdir(mode=0o750)
     state.mkdir(mode=0o700)
     display = free_display()
@@ -96,6 +96,7 @@ async def test_the_session_shows_the_panel_full_screen_and_lets_the_agent_look(d
             "RUNTIME_DIRECTORY": str(runtime),
             "STATE_DIRECTORY": str(state),
             "ESTRADE_PANEL_URL": f"http://127.0.0.1:{port}/",
+            "ESTRADE_PANEL_TOKEN_FILE": str(token),
             "ESTRADE_KIOSK_FLAGS": "--no-sandbox --disable-gpu --disable-background-networking",
         }
         command = [str(deploy / "kiosk/start"), server, display, "-screen", "0", "800x600x24", "-nolisten", "tcp"]
@@ -104,7 +105,10 @@ async def test_the_session_shows_the_panel_full_screen_and_lets_the_agent_look(d
         )
         try:
             async with asyncio.timeout(START_S):
-                assert (await asked).startswith("GET / ")
+                assert not asked.done()
+                # the agent is late; Chromium waits for what opens the panel
+                token.write_text("the-token-of-this-boot\nboot\n")
+                assert (await asked).startswith("GET /?token=the-token-of-this-boot ")
                 cookie = runtime / "Xauthority"
                 while '"Estrade"' not in (tree := await windows(display, cookie)) or "800x600+0+0  +0+0" not in tree:
                     assert session.returncode is None

@@ -31,5 +31,6 @@ export const ICONS = {
   leave: ['M10 4H5v16h5', 'M10 12h10M16.5 8l4 4-4 4'],
   tiles: ['M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z'],
   list: ['M8 6h12M8 12h12M8 18h12', '!M4 5h2v2H4zM4 11h2v2H4zM4 17h2v2H4z'],
+  lock: ['M6 11h12v9H6z', 'M8.5 11V8a3.5 3.5 0 017 0v3', '!M12 14a1.2 1.2 0 110 2.4 1.2 1.2 0 010-2.4z'],
   live: ['!M12 6a6 6 0 110 12 6 6 0 010-12z'],
 };

@@ -291,6 +291,8 @@ export interface PanelView {
   /** what the running lesson goes without */
   missing: DeviceRole[];
   access: Access | null;
+  /** locked: names, code and link are left out until the PIN is typed */
+  pin: "none" | "locked" | "open";
   centre: "connected" | "no-controller" | "away";
   centre_since: string | null;
   proposal: PanelProposal | null;
@@ -512,6 +514,11 @@ export interface TrackHealth {
   is_stand_in: boolean;
 }
 
+/** ``POST /api/unlock``: the PIN, for names and code. */
+export interface UnlockBody {
+  pin: string;
+}
+
 /** No name, no address: only that somebody came. */
 export interface ViewerJoined {
   kind: "viewer.joined";
@@ -526,4 +533,4 @@ export interface ViewerLeft {
 }
 
 /** Every stable error code. */
-export type ErrorCode = "internal" | "config-invalid" | "device-failed" | "device-not-found" | "device-busy" | "device-unsupported" | "device-timeout" | "device-lost" | "disk-failed" | "lesson-transition" | "lesson-not-found" | "lesson-not-started" | "lesson-ended" | "proposal-none" | "room-not-found" | "room-offline" | "room-timeout" | "starting" | "offer-invalid" | "offer-too-large" | "offer-throttled" | "no-common-codec" | "viewer-not-found" | "viewer-limit" | "candidate-invalid" | "ice-restart-unsupported" | "broker-unavailable" | "broker-certificate" | "broker-not-authorised" | "broker-refused" | "message-too-large" | "command-failed" | "command-late" | "command-unknown" | "args-invalid" | "code-wrong" | "code-throttled" | "link-wrong" | "token-invalid" | "access-refused" | "sign-in-failed" | "sign-in-throttled" | "forbidden" | "cross-site" | "not-found" | "method-not-allowed" | "body-invalid" | "body-too-large" | "unsupported-media-type" | "pki-missing" | "pki-unusable" | "csr-invalid" | "database-unavailable" | "database-unusable" | "port-taken" | "centre-unreachable" | "already-running" | "no-network" | "not-ready" | "program-missing";
+export type ErrorCode = "internal" | "config-invalid" | "device-failed" | "device-not-found" | "device-busy" | "device-unsupported" | "device-timeout" | "device-lost" | "disk-failed" | "lesson-transition" | "lesson-not-found" | "lesson-not-started" | "lesson-ended" | "proposal-none" | "room-not-found" | "room-offline" | "room-timeout" | "starting" | "offer-invalid" | "offer-too-large" | "offer-throttled" | "no-common-codec" | "viewer-not-found" | "viewer-limit" | "candidate-invalid" | "ice-restart-unsupported" | "broker-unavailable" | "broker-certificate" | "broker-not-authorised" | "broker-refused" | "message-too-large" | "command-failed" | "command-late" | "command-unknown" | "args-invalid" | "code-wrong" | "code-throttled" | "link-wrong" | "token-invalid" | "access-refused" | "sign-in-failed" | "sign-in-throttled" | "forbidden" | "cross-site" | "panel-token" | "panel-locked" | "pin-wrong" | "pin-throttled" | "not-found" | "method-not-allowed" | "body-invalid" | "body-too-large" | "unsupported-media-type" | "pki-missing" | "pki-unusable" | "csr-invalid" | "database-unavailable" | "database-unusable" | "port-taken" | "centre-unreachable" | "already-running" | "no-network" | "not-ready" | "program-missing";

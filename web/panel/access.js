@@ -3,9 +3,11 @@
 import { html } from 'htm/preact';
 import { signal } from '@preact/signals';
 import { Dialog, Icon } from './parts.js';
-import { t, view } from './store.js';
+import { isBusy, lock, refusal, say, t, unlock, view } from './store.js';
 
 const isLarge = signal(false);
+const isAskingPin = signal(false);
+const pin = signal('');
 /** What copying came to: '', 'done' or 'failed'. */
 const copied = signal('');
 
@@ -28,7 +30,18 @@ const shortLink = (link) => link.replace(/^https?:\/\//, '');
 
 /** @param {{isSmall?: boolean}} props */
 export const Access = ({ isSmall }) => {
-  const access = view.value && view.value.access;
+  const { value } = view;
+  const access = value && value.access;
+  if (value && value.pin === 'locked')
+    return html`<section class=${'access card' + (isSmall ? ' small locked' : '')} aria-labelledby="access-title">
+      <h2 id="access-title">${t('panel.access.title')}</h2>
+      <p>${t('panel.pin.hidden')}</p>
+      <div class="row">
+        <button class="button" id="pin-ask" onClick=${() => ((pin.value = ''), (refusal.value = null), (isAskingPin.value = true))}>
+          <${Icon} name="lock" /><span>${t('panel.pin.ask')}</span>
+        </button>
+      </div>
+    </section>`;
   if (!access)
     return html`<section class="access card" aria-labelledby="access-title">
       <h2 id="access-title">${t('panel.access.title')}</h2>
@@ -51,6 +64,7 @@ export const Access = ({ isSmall }) => {
         <${Icon} name=${copied.value === 'done' ? 'ok' : 'copy'} /><span>${t(copied.value === 'done' ? 'panel.access.copied' : 'panel.access.copy')}</span>
       </button>
       <button class="button" id="print" onClick=${() => print()}><${Icon} name="print" /><span>${t('panel.access.print')}</span></button>
+      ${value && value.pin === 'open' && html`<button class="button" id="pin-hide" onClick=${lock}><${Icon} name="lock" /><span>${t('panel.pin.hide')}</span></button>`}
     </div>
     <p class="only-read" role="status">${copied.value && t('panel.access.' + (copied.value === 'done' ? 'copied' : 'not-copied'))}</p>
     ${copied.value === 'failed' && html`<p class="hint">${t('panel.access.not-copied')}</p>`}
@@ -66,6 +80,49 @@ export const LargeQr = () => {
     <p class="code">${access.code}</p>
     <p class="link">${shortLink(access.link)}</p>
     <button class="button primary" onClick=${close}>${t('close')}</button>
+  <//>`;
+};
+
+const DIGITS = ['1', '2', '3', '4', '5', '6', '7', '8', '9', '0'];
+
+/** The PIN before names and code, with keys of its own: a touch screen on a wall has no keyboard. */
+export const PinQuestion = () => {
+  if (!isAskingPin.value || !view.value || view.value.pin !== 'locked') {
+    if (isAskingPin.peek()) queueMicrotask(() => (isAskingPin.value = false));
+    return null;
+  }
+  const close = () => (isAskingPin.value = false);
+  /** @param {Event} event */
+  const send = async (event) => {
+    event.preventDefault();
+    const typed = pin.value;
+    pin.value = '';
+    if (typed && (await unlock(typed))) close();
+  };
+  const wrong = refusal.value && refusal.value.code.startsWith('pin-') ? say().error(refusal.value.code) : '';
+  return html`<${Dialog} title=${t('panel.pin.title')} className="pin" onClose=${close}>
+    <form onSubmit=${send}>
+      <input
+        id="pin"
+        data-first
+        type="password"
+        inputmode="none"
+        autocomplete="off"
+        maxlength="12"
+        aria-label=${t('panel.pin.title')}
+        value=${pin.value}
+        onInput=${(/** @type {Event} */ event) => (pin.value = /** @type {HTMLInputElement} */ (event.target).value.replace(/\D/g, ''))}
+      />
+      <p class="hint" role="status">${wrong}</p>
+      <div class="keys">
+        ${DIGITS.map((digit) => html`<button class="button" type="button" key=${digit} onClick=${() => (pin.value = (pin.value + digit).slice(0, 12))}>${digit}</button>`)}
+        <button class="button" type="button" aria-label=${t('panel.pin.erase')} onClick=${() => (pin.value = pin.value.slice(0, -1))}><${Icon} name="back" /></button>
+      </div>
+      <div class="row">
+        <button class="button" type="button" onClick=${close}>${t('close')}</button>
+        <button class="button primary" id="pin-send" type="submit" aria-disabled=${isBusy('unlock')}>${t('panel.pin.show')}</button>
+      </div>
+    </form>
   <//>`;
 };
 

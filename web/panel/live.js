@@ -157,7 +157,7 @@ const Pupils = () => {
         const how = howIs(viewer);
         return html`<li key=${viewer.viewer} data-how=${how}>
           <${Icon} name=${PUPIL_ICON[how]} />
-          <span class="name">${viewer.name || t('panel.pupils.unnamed')}</span>
+          <span class="name">${viewer.name || t(value.pin === 'locked' ? 'panel.pupils.hidden' : 'panel.pupils.unnamed')}</span>
           ${how !== 'fine' && html`<span class="how">${t('panel.pupils.' + how)}</span>`}
         </li>`;
       })}

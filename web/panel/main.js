@@ -3,11 +3,11 @@
 import { html, render } from 'htm/preact';
 import { effect, signal } from '@preact/signals';
 import { clock } from '../lib/i18n.js';
-import { LargeQr, Sheet } from './access.js';
+import { LargeQr, PinQuestion, Sheet } from './access.js';
 import { deviceProblem, Idle } from './idle.js';
 import { Ending, Live, Preparing, StopQuestion } from './live.js';
 import { Dialog, Icon } from './parts.js';
-import { answerProposal, begin, dropInterrupted, elapsedS, isBusy, isRunning, lostAt, now, proposalS, refusal, resume, say, switchLanguage, t, tn, view } from './store.js';
+import { answerProposal, begin, dropInterrupted, elapsedS, isBusy, isRunning, isShut, lostAt, now, proposalS, refusal, resume, say, switchLanguage, t, tn, view } from './store.js';
 
 const THEME = 'estrade.theme';
 /** @type {import('@preact/signals').Signal<string>} */
@@ -167,11 +167,20 @@ const Loading = () =>
     ${now.value - openedAt > SLOW_MS && html`<p role="status">${t('panel.loading.slow')}</p>`}
   </main>`;
 
+/** A browser that the room's screen did not let in. */
+const Shut = () =>
+  html`<main class="loading" id="shut">
+    <h1>${t('panel.shut')}</h1>
+    <p>${t('panel.shut.do')}</p>
+    <span class="code-note">${t('error.code-note', { code: 'panel-token' })}</span>
+  </main>`;
+
 /** @type {Record<string, any>} */
 const VIEWS = { idle: Idle, failed: Idle, preparing: Preparing, live: Live, degraded: Live, ending: Ending };
 
 const App = () => {
   const { value } = view;
+  if (isShut.value) return html`<div class="page"><${Shut} /></div>`;
   if (!value) return html`<div class="page"><${Banners} /><${Loading} /></div>`;
   document.title = t('panel.page.' + (isRunning.value ? 'live' : 'idle'), { room: value.room_name });
   return html`<div class="page" id="panel" data-state=${value.state} data-sign=${value.sign} data-stale=${lostAt.value !== null}>
@@ -182,6 +191,7 @@ const App = () => {
       <${Interrupted} />
       <${Proposal} />
       <${LargeQr} />
+      <${PinQuestion} />
       <${Help} />
     </div>
     <${Sheet} />`;

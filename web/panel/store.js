@@ -15,6 +15,8 @@ export const view = signal(null);
 export const level = signal(null);
 /** Since when the room's program has not answered; wall clock. @type {import('@preact/signals').Signal<number | null>} */
 export const lostAt = signal(null);
+/** Whether this browser has not shown the token of this boot: the panel opens from the room's own screen. */
+export const isShut = signal(false);
 /** The last act that was refused. @type {import('@preact/signals').Signal<ApiError | null>} */
 export const refusal = signal(null);
 /** Names of the acts that are under way. @type {import('@preact/signals').Signal<ReadonlySet<string>>} */
@@ -131,6 +133,10 @@ export const setOnAir = (track, isOn) => act(track, '/api/lesson/on-air', { [tra
 /** @param {string} id @param {boolean} accept */
 export const answerProposal = (id, accept) => act('proposal', '/api/proposal', { id, accept });
 
+/** @param {string} pin */
+export const unlock = (pin) => act('unlock', '/api/unlock', { pin });
+export const lock = () => act('lock', '/api/lock', {});
+
 /** Load the words and follow the room, for as long as the page lives. */
 export function begin() {
   const line = new EventLine('/api/events');
@@ -140,7 +146,10 @@ export function begin() {
     lostAt.value = /** @type {CustomEvent<{sinceMs: number}>} */ (event).detail.sinceMs;
     level.value = null;
   });
-  line.addEventListener('line-refused', () => setTimeout(() => location.reload(), 5000)); // the room was restarted
+  line.addEventListener('line-refused', (event) => {
+    isShut.value = /** @type {CustomEvent<{error: ApiError}>} */ (event).detail.error.code === 'panel-token';
+    if (!isShut.value) setTimeout(() => location.reload(), 5000); // the room was restarted
+  });
   line.open();
   setInterval(() => (now.value = Date.now()), 1000);
   document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && line.hurry());

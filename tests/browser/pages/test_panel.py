@@ -107,6 +107,9 @@ STATES = {
     ),
     "ending": but(state=LessonState.ENDING, sign=Sign.OPEN),
     "proposal": but(proposal=PanelProposal(id="p-1", actor="M. Durand", remaining_s=118)),
+    "locked": but(access=None, pin="locked"),
+    "locked live": but(**{**LIVE.model_dump(), "access": None, "pin": "locked", "viewers": (pupil(1, ""),)}),
+    "unlocked live": but(**{**LIVE.model_dump(), "pin": "open"}),
     "interrupted": but(interrupted=PanelInterrupted(lesson="l-1", started_at=NOW, interrupted_at=NOW)),
 }
 
@@ -465,3 +468,43 @@ async def test_a_lesson_that_a_power_cut_ended_is_asked_about(
     await page.click(f"#interrupted-{button}")
     await expect(dialog).to_have_count(0)
     assert sent(server) == [(path, {})]
+
+
+async def test_names_and_code_come_with_the_pin(serve: Serve, open_page: OpenPage, complaints: Complaints) -> None:
+    complaints.expected = {403}
+    server = room(serve, STATES["locked live"])
+    server.answers["POST /api/unlock"] = refusal("pin-wrong", 403)
+    server.answers["POST /api/lock"] = STATES["locked live"]
+    page = await open_page(server.url)
+    await shown(page)
+    await expect(page.locator("#code")).to_have_count(0)
+    await expect(page.locator(".names .name")).to_have_text("Prénom caché")
+    await page.click("#pin-ask")
+    await assert_accessible(page, enhanced=True)
+    await assert_fits(page)
+    for digit in "4711":
+        await page.get_by_role("button", name=digit, exact=True).click()
+    await expect(page.locator("#pin")).to_have_value("4711")
+    await page.click("#pin-send")
+    await expect(page.locator("dialog.pin [role=status]")).to_have_text("Ce code PIN n’est pas le bon.")
+    server.answers["POST /api/unlock"] = STATES["unlocked live"]
+    await page.locator("#pin").fill("0815")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#code")).to_have_text("K7QF-92MX")
+    await expect(page.locator("dialog.pin")).to_have_count(0)
+    await expect(page.locator(".names .name").first).to_have_text("Lina")
+    assert sent(server) == [("/api/unlock", {"pin": "4711"}), ("/api/unlock", {"pin": "0815"})]
+    await page.click("#pin-hide")
+    await expect(page.locator("#code")).to_have_count(0)
+
+
+async def test_a_browser_without_the_token_is_told_where_the_panel_opens(
+    serve: Serve, open_page: OpenPage, complaints: Complaints
+) -> None:
+    complaints.expected = {403}
+    server = room(serve, IDLE)
+    server.events_path = ""
+    server.answers["/api/events"] = refusal("panel-token", 403)
+    page = await open_page(server.url)
+    await expect(page.locator("#shut h1")).to_have_text("Ce panneau s’ouvre depuis l’écran de la salle")
+    await assert_accessible(page, enhanced=True)

@@ -145,13 +145,26 @@ def room_settings(broker: Broker, folder: Path, devices: dict[str, Any] | None =
     )
 
 
+def opens_panel(token_file: Path) -> Callable[[httpx.Request], httpx.Request]:
+    """Return what opens the panel for a program of the room's own: the token that the agent keeps in a file."""
+
+    def with_token(request: httpx.Request) -> httpx.Request:
+        if token_file.exists():
+            token = token_file.read_text().partition("\n")[0]
+            request.headers.setdefault("Authorization", f"Bearer {token}")
+        return request
+
+    return with_token
+
+
 @asynccontextmanager
 async def running_room(settings: RoomSettings) -> AsyncIterator[Room]:
     """Run an agent in this process until the body ends."""
     agent = Agent(settings, SystemdNotifier({}))
     life = asyncio.create_task(agent.run(), name="agent")
+    address, auth = f"http://127.0.0.1:{settings.panel.port}", opens_panel(settings.panel.token_file)
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.panel.port}", timeout=10) as panel:
+        async with httpx.AsyncClient(base_url=address, auth=auth, timeout=10) as panel:
             room = Room(settings, panel)
             ready = asyncio.create_task(agent.ready.wait())
             await asyncio.wait({life, ready}, timeout=DEADLINE_S, return_when=asyncio.FIRST_COMPLETED)
@@ -184,5 +197,6 @@ def process(broker: Broker, tmp_path: Path) -> Process:
 @pytest.fixture
 async def panel(process: Process) -> AsyncIterator[httpx.AsyncClient]:
     """The panel of `process`."""
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{process.port}", timeout=10) as client:
+    auth = opens_panel(process.state / "panel-token")
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{process.port}", auth=auth, timeout=10) as client:
         yield client

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -83,11 +83,13 @@ class RunningDemo:
         return str(rest)
 
 
-def get(url: str, *, data: object = None, **more: Any) -> tuple[int, bytes]:
+def get(url: str, *, data: object = None, token: str | None = None, **more: Any) -> tuple[int, bytes]:
     """Return status and body of a request."""
     body = None if data is None else json.dumps(data).encode()
-    headers: Mapping[str, str] = {} if body is None else {"Content-Type": "application/json"}
-    request = urllib.request.Request(url, data=body, headers=dict(headers))
+    headers: dict[str, str] = {} if body is None else {"Content-Type": "application/json"}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(url, data=body, headers=headers)
     with urllib.request.urlopen(request, timeout=10, **more) as answer:
         return answer.status, answer.read()
 

@@ -28,6 +28,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
 def test_one_json_line_has_what_a_program_needs(demo: RunningDemo) -> None:
     links = demo.links
     assert {"panel", "pupil", "it", "code", "room", "whep", "it_password"} <= links.keys()
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{43}", links["panel"])
     assert re.fullmatch(r"[A-HJKMNP-TV-Z2-9]{4}-[A-HJKMNP-TV-Z2-9]{4}", links["code"])
 
 

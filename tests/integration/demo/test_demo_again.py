@@ -7,6 +7,7 @@ import signal
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
 
@@ -76,13 +77,16 @@ def test_links_stay_and_the_password_is_not_shown_again(first: dict[str, str], s
 def test_a_password_that_nobody_saw_is_made_anew(too_soon: str, first: dict[str, str], second: RunningDemo) -> None:
     assert too_soon == ""
     account = {"name": first["it_name"], "password": first["it_password"]}
-    trusting = {"context": ssl.create_default_context(cafile=second.links["ca_file"])} if "ca" in second.links else {}
+    trusting: dict[str, Any] = (
+        {"context": ssl.create_default_context(cafile=second.links["ca_file"])} if "ca" in second.links else {}
+    )
     status, _ = get(second.links["it"].replace("/it/", "/api/v1/session"), data=account, **trusting)
     assert status == 200
 
 
 def test_start_is_pressed(second: RunningDemo) -> None:
-    _, body = get(f"{second.links['panel']}api/panel")
+    address, _, token = second.links["panel"].partition("/?token=")
+    _, body = get(f"{address}/api/panel", token=token)
     assert json.loads(body)["state"] == "live"
 
 
