@@ -75,7 +75,7 @@ bench: install ## Run the benchmarks, or the one that BENCH names
 	done
 
 clean: ## Remove what builds and tests leave (.venv and node_modules stay)
-	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -not -path './node_modules/*' -prune -exec rm -rf {} +
 
 lock: install-check ## Write requirements/*.txt anew from pyproject.toml (UPGRADE=1 takes newer versions)

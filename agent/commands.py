@@ -39,7 +39,10 @@ class Commands:
 
     async def carry_out(self, topic: str, command: Command) -> dict[str, Any]:
         """Return the result of a command, or raise an EstradeError. The link answers repeated ids by itself."""
-        name = parse(topic).name
+        try:
+            name = parse(topic).name
+        except ValueError:  # a subscription with "+" hears names that no topic of ours has
+            raise CommandError("this is no command of a room", code="command-unknown") from None
         if name not in self._handlers:
             raise CommandError(f'this room does not know the command "{name}"', code="command-unknown")
         try:

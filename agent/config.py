@@ -90,7 +90,7 @@ def load(path: Path) -> RoomSettings:
         raise ConfigError(f"the configuration {path} is not UTF-8 text") from None
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers longer and tables deeper than Python reads
         raise ConfigError(f"the configuration {path} is not valid TOML: {error}") from None
     return parse(raw, where=str(path), base=path.parent)
 

@@ -146,7 +146,7 @@ def load(path: Path) -> ControllerConfig:
     except OSError as error:
         msg = f"cannot read the configuration {path} ({error.strerror}); name it with --config"
         raise ConfigError(msg) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also numbers longer and tables deeper than Python reads
         msg = f"{path} is not TOML: {error}"
         raise ConfigError(msg) from error
     rooted = _rooted(raw, path.resolve().parent)

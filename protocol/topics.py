@@ -125,6 +125,6 @@ def parse(topic: str) -> RoomTopic:
         territory, room, kind = check_id(levels[2]), check_id(levels[3]), levels[4]
         if len(levels) == 5 and kind in _PLAIN:
             return RoomTopic(territory, room, kind)
-        if len(levels) == 6 and kind in _NAMED and _NAME.match(levels[5]):
+        if len(levels) == 6 and kind in _NAMED and _NAME.fullmatch(levels[5]):
             return RoomTopic(territory, room, kind, levels[5])
     raise ValueError(f'"{topic}" is not a topic of a room')
