@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -136,6 +136,7 @@ def test_every_command_is_fed() -> None:
 
 @settings(max_examples=30)
 @given(batch=st.lists(commands(), min_size=5, max_size=20))
+@example(batch=[(ROOM.cmd(name), b'{"id": "q-1", "deadline": 1.8e9}') for name in ("\u00de", "", "x" * 99, "stop\n")])
 async def test_a_command_is_answered_once_whatever_it_holds(
     batch: list[tuple[str, bytes]], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

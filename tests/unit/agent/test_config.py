@@ -87,3 +87,10 @@ def test_a_file_that_is_no_configuration_is_one_sentence(tmp_path: Path, content
         path.write_bytes(content)
     with pytest.raises(ConfigError, match=told):
         load(path)
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "9" * 5000])
+def test_a_file_that_python_cannot_read_is_told_like_any_other(tmp_path: Path, text: str) -> None:
+    (tmp_path / "agent.toml").write_text(text)
+    with pytest.raises(ConfigError, match="is not valid TOML"):
+        load(tmp_path / "agent.toml")

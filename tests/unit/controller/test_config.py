@@ -114,3 +114,9 @@ def test_the_example_names_only_keys_that_exist(folder: Path) -> None:
         load(write(folder, example.read_text()))
     assert caught.value.problems
     assert all("cannot read /etc/estrade/" in problem for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "9" * 5000])
+def test_a_file_that_python_cannot_read_is_told_like_any_other(folder: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match="is not TOML"):
+        load(write(folder, text))

@@ -63,3 +63,8 @@ def test_what_is_no_id_is_refused(id_: str) -> None:
 def test_no_territory_is_called_as_the_controllers_place() -> None:
     with pytest.raises(ValueError, match='"ctl" is no territory'):
         RoomTopics("ctl", "salle-b12")
+
+
+def test_a_name_ends_where_the_topic_ends() -> None:
+    with pytest.raises(ValueError, match="not a topic"):
+        topics.parse("estrade/v1/075/0750001a-b12/cmd/rtc.offer\n")
