@@ -30,6 +30,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+ARRIVALS_AT_ONCE, ARRIVALS_EVERY_S = 150, 0.5
+"""Three times the largest class behind one address at the same instant, and two a second after that."""
+
+
 @dataclass(slots=True)
 class Centre:
     """One centre's parts, wired. ``epoch`` names this run: an SSE cursor of another run is of no use."""
@@ -48,6 +52,8 @@ class Centre:
     metrics: Metrics
     codes: FailureThrottle
     offers: RateThrottle
+    arrivals: RateThrottle
+    """How often one address may come into one lesson: as a whole school does, and not as a program does."""
     epoch: str
     public_url: str
     sign_in_check_s: float = SIGN_IN_CHECK_S
@@ -90,6 +96,7 @@ def build(
         metrics=Metrics(fleet, hub, ingest, store),
         codes=FailureThrottle(mono),
         offers=RateThrottle(mono),
+        arrivals=RateThrottle(mono, burst=ARRIVALS_AT_ONCE, every_s=ARRIVALS_EVERY_S),
         epoch=f"{int(seconds() * 1000):x}",
         public_url=public_url,
         sign_in_check_s=sign_in_check_s,

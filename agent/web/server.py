@@ -15,6 +15,7 @@ import segno
 import uvicorn
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
@@ -65,8 +66,12 @@ class _Guard:
             await self._app(scope, receive, send)
             return
 
+        is_answered = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal is_answered
             if message["type"] == "http.response.start":
+                is_answered = True
                 message["headers"] = [*message.get("headers", []), *self._headers]
             await send(message)
 
@@ -75,7 +80,12 @@ class _Guard:
         if refusal is not None:
             await _problem(refusal, request)(scope, receive, send_with_headers)
             return
-        await self._app(scope, receive, send_with_headers)
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except Exception as error:  # what Starlette answers itself leaves around us, without headers
+            if is_answered:
+                raise
+            await (await _on_error(request, error))(scope, receive, send_with_headers)
 
 
 def _refusal(request: Request, door: PanelDoor) -> EstradeError | None:
@@ -123,6 +133,14 @@ async def _on_error(request: Request, error: Exception) -> Response:
         return _problem(error, request)
     log.error("The panel's server met an unknown fault", exc_info=error)
     return _problem(EstradeError("a fault of ours; the agent's log has the details"), request)
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    """Answer what the router refuses: no such address, no such method."""
+    assert isinstance(error, HTTPException)
+    code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "body-invalid")
+    body = ProblemJson(title=code, status=error.status_code, detail=error.detail, code=code)
+    return JSONResponse(body.model_dump(), error.status_code, error.headers, "application/problem+json")
 
 
 class BodyError(EstradeError):
@@ -224,7 +242,7 @@ class PanelServer:
         return Starlette(
             routes=routes,
             middleware=[Middleware(_Guard, csp=policy(html), door=self._door)],
-            exception_handlers={EstradeError: _on_error, Exception: _on_error},
+            exception_handlers={EstradeError: _on_error, HTTPException: _on_http_error},
         )
 
     # --- answers --------------------------------------------------------------------------------------------------

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from controller.api.security import Permission, bearer_if_any, centre_of, client_address, guarded
+from controller.api.security import (
+    Permission,
+    bearer_if_any,
+    centre_of,
+    check_arrivals,
+    client_address,
+    guarded,
+)
 from controller.centre import Centre
 from controller.store.lessons import LessonRecord
 from controller.throttle import address_key
@@ -21,6 +28,7 @@ async def join(body: JoinRequest, request: Request) -> JoinAnswer:
     centre = centre_of(request)
     try:
         lesson = _lesson(centre, body, client_address(request))
+        check_arrivals(centre, lesson.id, client_address(request))
     except EstradeError as error:
         centre.metrics.joins.labels(error.code).inc()
         raise

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
@@ -18,12 +19,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from controller.api.errors import BodyTooLargeError, problem
+from controller.api.errors import BodyTooLargeError, internal, problem
 from controller.centre import Centre
 from controller.signalling import Holder
 from controller.store.accounts import SignedInRecord
+from controller.throttle import address_key
 from controller.tickets import Ticket
 from protocol.errors import AccessError, EstradeError
+
+log = logging.getLogger(__name__)
 
 MOST_BODY_BYTES = 16_384
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -168,11 +172,26 @@ def client_address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+def check_arrivals(centre: Centre, lesson: str, address: str) -> None:
+    """Refuse an address that comes into a lesson faster than any class does; raise AccessError ``offer-throttled``."""
+    wait_s = centre.arrivals.act(f"{lesson}\0{address_key(address)}")
+    if wait_s is not None:
+        raise AccessError(
+            f"too many arrivals from here; wait {wait_s:g} s",
+            code="offer-throttled",
+            retryable=True,
+            retry_after_s=wait_s,
+        )
+
+
 # --- the wrapping -------------------------------------------------------------------------------------------------
 
 
 class Wrapping:
-    """ASGI middleware: headers on every answer, refusal of cross-site acts, bodies no larger than they may be."""
+    """ASGI middleware: headers on every answer, refusal of cross-site acts, bodies no larger than they may be.
+
+    A fault of ours is answered here too: what Starlette answers itself leaves around us, without headers.
+    """
 
     def __init__(self, app: ASGIApp, *, body_limits: Callable[[str], tuple[int, str]]) -> None:
         self._app = app
@@ -184,13 +203,18 @@ class Wrapping:
             return
         headers = Headers(scope=scope)
         is_whep = scope["path"].startswith("/whep/")
+        is_answered = False
 
         async def send_with_headers(message: Message) -> None:
+            nonlocal is_answered
             if message["type"] == "http.response.start":
+                is_answered = True
                 out = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     out.setdefault(name, value)
                 out.setdefault("Content-Security-Policy", STRICT_POLICY)
+                if is_whep or scope["path"].startswith("/api/"):
+                    out.setdefault("Cache-Control", "no-store")
                 if is_whep:  # a player on any site may ask; what opens the door is the ticket, never a cookie
                     out["Access-Control-Allow-Origin"] = "*"
                     out["Access-Control-Expose-Headers"] = (
@@ -211,7 +235,13 @@ class Wrapping:
         if not length.isdigit() or int(length) > limit:
             await problem(too_large, {"Connection": "close"})(scope, receive, send_with_headers)
             return
-        await self._app(scope, _limited(receive, limit, too_large), send_with_headers)
+        try:
+            await self._app(scope, _limited(receive, limit, too_large), send_with_headers)
+        except Exception:
+            if is_answered:  # too late for another answer; the server cuts the line and writes the traceback
+                raise
+            log.exception("%s %s ended in a fault of ours", scope["method"], scope["path"])
+            await internal()(scope, receive, send_with_headers)
 
 
 def _limited(receive: Receive, limit: int, too_large: EstradeError) -> Receive:

@@ -10,7 +10,7 @@ import time
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from controller.api.security import Permission, centre_of, guarded, holder_of
+from controller.api.security import Permission, centre_of, check_arrivals, client_address, guarded, holder_of
 from controller.centre import Centre
 from controller.ice import link_headers
 from controller.signalling import Holder
@@ -32,8 +32,10 @@ def _check_type(request: Request, wanted: str) -> None:
         raise EstradeError(f"send {wanted}, not {given or 'a body without a type'}", code="unsupported-media-type")
 
 
-def _check_rate(centre: Centre, holder: Holder) -> None:
+def _check_rate(centre: Centre, holder: Holder, address: str) -> None:
     """Refuse a ticket that offers faster than any page does; a standing link is shared by a class."""
+    if not holder.has_ticket:
+        check_arrivals(centre, holder.lesson, address)
     wait_s = centre.offers.act(holder.jti) if holder.has_ticket else None
     if wait_s is not None:
         raise AccessError(
@@ -51,7 +53,7 @@ async def offer(room: str, request: Request) -> Response:
     began = time.perf_counter()
     try:
         _check_type(request, SDP)
-        _check_rate(centre, holder)
+        _check_rate(centre, holder, client_address(request))
         answered = await centre.signalling.offer(holder, await request.body())
     except EstradeError as error:
         centre.metrics.offers.labels(error.code if error.code in CODES else "other").inc()

@@ -162,3 +162,28 @@ async def test_without_a_pin_nothing_is_hidden(broker: Broker, centre: Centre, t
         await until(lambda: any(state.config_rev == 1 for state in centre.states), "the configuration is taken")
         view = await room.view()
         assert (view["pin"], view["access"]["code"]) == ("none", "K7QF-92MX")
+
+
+async def test_every_answer_carries_the_headers_also_a_fault_of_ours(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def view() -> PanelView:
+        raise ValueError("a secret")  # what no view should do
+
+    door = PanelDoor(PanelToken(tmp_path / "token", "boot"), Pin(None))
+    server = PanelServer(cast(Lesson, None), view, 8480, door)
+    token = (tmp_path / "token").read_text().partition("\n")[0]
+    headers = {"Authorization": f"Bearer {token}"}
+    transport = httpx.ASGITransport(server._app())
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8480", headers=headers) as http:
+        for method, path, status, code in (
+            ("GET", "/api/panel", 500, "internal"),
+            ("GET", "/api/nothing", 404, "not-found"),
+            ("DELETE", "/api/panel", 405, "method-not-allowed"),
+            ("GET", "/static/lib/../../csp.py", 404, "not-found"),
+        ):
+            answer = await http.request(method, path)
+            assert (answer.status_code, answer.json()["code"]) == (status, code), path
+            assert answer.headers.keys() >= HEADERS, path
+            assert "secret" not in answer.text
+    assert "a secret" in caplog.text
