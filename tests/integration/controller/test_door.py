@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import hashlib
+
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
@@ -12,7 +16,10 @@ from controller.api.app import ROUTERS
 from controller.api.security import HEADERS, MOST_BODY_BYTES, STRICT_POLICY, Permission, Wrapping, permission_of
 from controller.centre import ARRIVALS_AT_ONCE
 from controller.sdp import MOST_SDP_BYTES
-from tests.integration.controller.scripted import OFFER, ROOM, SDP, RunningCentre, ScriptedRoom
+from controller.signin import hash_password
+from controller.store.accounts import Account
+from controller.store.store import open_store
+from tests.integration.controller.scripted import OFFER, ROOM, SDP, RunningCentre, ScriptedRoom, now
 
 ROUTES = sorted(
     (method, route.path, permission_of(route) or Permission.PUBLIC)
@@ -101,3 +108,28 @@ async def test_one_address_comes_into_a_lesson_as_a_school_does_and_no_faster(
     link = access.link.rsplit("/", 1)[1]
     by_link = await centre.http.post(f"/whep/{ROOM}?link={link}", content=OFFER, headers=SDP)
     assert by_link.status_code == 429, "a player without a ticket is an arrival too"
+
+
+async def test_a_stolen_database_opens_nothing(centre: RunningCentre, room: ScriptedRoom) -> None:
+    """Neither a password nor a session, neither a ticket nor a link or code lies in it, as it is or in base64."""
+    password = "correct horse battery staple"
+    async with open_store(centre.config.database) as store:
+        await store.accounts.put(Account("admin", "admin", await asyncio.to_thread(hash_password, password)), now=now())
+    await centre.sign_in("admin", password)
+    access = await room.access()
+    ticket = (await centre.join(code=access.code))["token"]
+    session = next(iter(centre.http.cookies.jar)).value or ""
+    sought = [password, session, ticket, access.code, access.code.replace("-", ""), access.link.rsplit("/", 1)[1]]
+    files = [file for file in centre.config.state_dir.iterdir() if ".db" in file.name]
+    data = b"".join(file.read_bytes() for file in files)
+    assert b"$argon2id$" in data
+    for secret in sought:
+        assert secret.encode() not in data
+        assert base64.b64encode(secret.encode())[:-4] not in data
+    async with httpx.AsyncClient(base_url=centre.url) as thief:
+        stolen = await thief.get("/api/v1/session", headers={"Cookie": f"estrade={_hash_of(session)}"})
+        assert stolen.status_code == 401, "what is stored of a session is not what opens it"
+
+
+def _hash_of(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
