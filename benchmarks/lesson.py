@@ -159,6 +159,7 @@ async def cold_press(bench: Bench) -> Figures:
         await pupil.is_in("waiting")
         values = []
         for _ in range(bench.amount.latencies):
+            await asyncio.sleep(1.5)  # the demo gives up an agent that falls more than eight times in 10 s
             await asyncio.to_thread(people.rig.kill_agent)
             pressed_ms = await asyncio.to_thread(press_once_it_answers, people.rig)
             values.append(min((await wait_both(pupil)).values()) - pressed_ms)
