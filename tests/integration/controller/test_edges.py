@@ -142,9 +142,11 @@ async def test_a_ticket_brings_turn_credentials_that_a_real_coturn_takes_until_t
         answer = await eventually("the offer is answered", answered)
         assert f'<{url}>; rel="ice-server"; username="' in answer.headers["link"]
         [_, for_room] = room.commands_named("rtc.offer")[-1].args["ice_servers"]
-        assert for_room["username"].endswith(f":{ROOM}")
+        assert for_room["username"].partition(":")[2].startswith(f"{ROOM}.")
         assert (await _allocate(turn_port, for_room["username"], for_room["credential"]))[0] == "127.0.0.1"
         secret = (await room.access()).link.rsplit("/", 1)[1]
         player = await centre.http.post(f"/whep/{ROOM}?link={secret}", content=OFFER, headers=SDP)
         assert player.status_code == 201
+        [_, for_next] = room.commands_named("rtc.offer")[-1].args["ice_servers"]
+        assert for_next["username"] != for_room["username"], "coturn's quota of a user is one viewer's, not the room's"
         assert secret not in player.headers["link"], "a TURN server's log would open the lesson"
