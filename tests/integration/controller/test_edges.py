@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from controller.config import HttpConfig, IceConfig, TurnConfig
+from protocol.messages import IceAsked, IceTold
 from tests.broker import Broker, free_port
 from tests.integration.controller.scripted import (
     OFFER,
@@ -144,6 +145,11 @@ async def test_a_ticket_brings_turn_credentials_that_a_real_coturn_takes_until_t
         [_, for_room] = room.commands_named("rtc.offer")[-1].args["ice_servers"]
         assert for_room["username"].partition(":")[2].startswith(f"{ROOM}.")
         assert (await _allocate(turn_port, for_room["username"], for_room["credential"]))[0] == "127.0.0.1"
+        told = await room.link.call(
+            room.topics.req("ice"), IceAsked(), reply_topic=room.topics.reply("ice"), timeout_s=5
+        )
+        [_, to_try] = IceTold.model_validate(told).ice_servers
+        assert (to_try.urls, (to_try.username or "").partition(":")[2]) == ((url,), ROOM)
         secret = (await room.access()).link.rsplit("/", 1)[1]
         player = await centre.http.post(f"/whep/{ROOM}?link={secret}", content=OFFER, headers=SDP)
         assert player.status_code == 201
