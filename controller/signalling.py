@@ -123,8 +123,9 @@ class Signalling:
             if error.code not in ("viewer-not-found", "room-offline", "lesson-not-started", "lesson-ended"):
                 raise
 
-    def ice_servers(self, subject: str) -> tuple[IceServer, ...]:
-        return self._ice.for_subject(subject)
+    def ice_servers(self, subject: str, until: float) -> tuple[IceServer, ...]:
+        """Return the servers for a ticket; they hold as long as it does, through all of its lesson."""
+        return self._ice.for_subject(subject, until=until)
 
     def _check_lesson(self, holder: Holder) -> None:
         view = self._book.view(holder.lesson, holder.room)

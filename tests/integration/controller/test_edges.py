@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,7 @@ async def test_a_ticket_brings_turn_credentials_that_a_real_coturn_takes_until_t
         assert server["urls"] == [url]
         assert (await _allocate(turn_port, server["username"], server["credential"]))[0] == "127.0.0.1"
         expiry, _, subject = server["username"].partition(":")
+        assert int(expiry) == int(datetime.fromisoformat(joined["expires_at"]).timestamp()), "through all of its lesson"
         with pytest.raises(aioice.stun.TransactionFailed):
             await _allocate(turn_port, f"{int(expiry) - 86_400}:{subject}", server["credential"])
 
