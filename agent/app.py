@@ -177,10 +177,10 @@ class Agent:
         (self._controllers.add if status.online else self._controllers.discard)(instance)
         if status.online:
             self._events.send_again()  # it may have been away for longer than the broker keeps its messages
-            self._relay_watch.controller_came()
         self._centre_is("connected" if self._controllers else "no-controller")
 
     def _centre_is(self, state: Literal["connected", "no-controller", "away"]) -> None:
+        self._relay_watch.centre_is(state == "connected")
         if state != self._centre.state:
             self._centre = CentreLine(state, datetime.now(UTC))
             self._panel.feed.changed()

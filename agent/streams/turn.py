@@ -28,6 +28,8 @@ TRY_S = 5.0
 """As long as aioice would wait for it in an answer."""
 FIRST_MOST_S = 1.0
 """An offer waits so long for the first try of servers that nothing is known of; a reachable one answers sooner."""
+BETTER_MOST_S = 0.2
+"""A better way than one that gave a relay is waited for no longer: UDP takes fewer round trips than TCP and TLS."""
 GIVE_BACK_S = 1.0
 """For giving a relay back; one that is not given back ends by itself after `LIFETIME_S`."""
 LIFETIME_S = 60
@@ -205,8 +207,11 @@ class Reach:
             self.given = tuple(servers)
             self.on_news()
         with suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_MOST_S):
+            async with asyncio.timeout(FIRST_MOST_S) as limit:
                 while not self._is_decided(offered):
+                    if self._is_any_relay(offered):
+                        end_s = asyncio.get_running_loop().time() + BETTER_MOST_S
+                        limit.reschedule(min(end_s, limit.when() or end_s))
                     self._changed.clear()
                     await self._changed.wait()
         chosen = [a for a in offered if a.way == "stun" and self._believes(a)][:1]
@@ -233,6 +238,9 @@ class Reach:
             all(a.url in self._outcomes for a in offered if a.way == "stun")
             and any(self._outcomes.get(a.url) == "" for a in relays if a.way == best)
         )
+
+    def _is_any_relay(self, offered: Sequence[Address]) -> bool:
+        return any(self._outcomes.get(a.url) == "" for a in offered if a.way != "stun")
 
     def _believes(self, address: Address) -> bool:
         """Whether it answered, or was never asked; one that keeps silent just now would hold up the answer for 5 s."""
