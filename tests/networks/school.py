@@ -73,6 +73,7 @@ CASES = {
     "symmetric": Case("symmetric"),
     "no-udp": Case("port-restricted", "no-udp"),
     "only-443": Case("port-restricted", "only-443"),
+    "home": Case("port-restricted"),
 }
 
 
@@ -95,7 +96,7 @@ class School:
         self.case = case
         self.folder = folder
         self.networks = Networks({WEB_NAME: WEB, TURN_NAME: TURN, BROKER_NAME: BROKER})
-        self.panel = Panel(folder / "panel")
+        self.panel = Panel(folder)
         self._authority = CertificateAuthority.create(folder / "pki")
         self._health = folder / "health.jsonl"
         self._browser: Browser | None = None
