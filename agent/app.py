@@ -19,8 +19,10 @@ from agent.kept_lesson import LessonKeeper
 from agent.lesson import Lesson
 from agent.notify import Heart, SystemdNotifier, feed_watchdog
 from agent.outbox import Outbox
+from agent.relay_watch import RelayWatch
 from agent.reporter import Reporter
 from agent.streams.publisher import warm_up
+from agent.streams.turn import Reach
 from agent.version import VERSION
 from agent.web.door import PanelDoor
 from agent.web.pin import Pin
@@ -64,11 +66,14 @@ class Agent:
         door = PanelDoor(PanelToken(settings.panel.token_file, keeper.boot), Pin.read(settings.panel.pin_file))
         self._panel = PanelServer(self._lesson, self._view, settings.panel.port, door)
         self._link = self._make_link()
-        self._reporter = Reporter(self._topics, self._link, self._lesson, self._outbox, self._desired)
+        self._reach = Reach()
+        self._relay_watch = RelayWatch(self._topics, self._link, self._reach)
+        self._reporter = Reporter(self._topics, self._link, self._lesson, self._outbox, self._desired, self._reach)
         self._events = EventSender(self._topics, self._link, self._outbox)
         self._commands = Commands(
             self._lesson,
             self._outbox,
+            self._reach,
             is_ready=self.ready.is_set,
             on_acknowledged=self._events.acknowledged,
         )
@@ -96,6 +101,7 @@ class Agent:
                 )
                 tasks.create_task(self._reporter.run(), name="reporter")
                 tasks.create_task(self._events.run(), name="events")
+                tasks.create_task(self._relay_watch.run(), name="relay watch")
                 tasks.create_task(self._look(loop_heart, frame_heart), name="look")
                 tasks.create_task(feed_watchdog(self._notifier, [loop_heart, frame_heart, end_heart]), name="watchdog")
                 tasks.create_task(self._get_warm(), name="warm up")
@@ -178,6 +184,7 @@ class Agent:
         self._centre_is("connected" if self._controllers else "no-controller")
 
     def _centre_is(self, state: Literal["connected", "no-controller", "away"]) -> None:
+        self._relay_watch.centre_is(state == "connected")
         if state != self._centre.state:
             self._centre = CentreLine(state, datetime.now(UTC))
             self._panel.feed.changed()

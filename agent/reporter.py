@@ -16,6 +16,7 @@ from agent.desired import DesiredConfig
 from agent.lesson import Lesson
 from agent.outbox import Outbox
 from agent.streams.publisher import Publisher
+from agent.streams.turn import Reach
 from mqttlink.link import Link
 from protocol.errors import BrokerError
 from protocol.lesson import LessonState
@@ -44,12 +45,21 @@ _MEND = Text(
 class Reporter:
     """Publishes a room's state and health over one link."""
 
-    def __init__(self, topics: RoomTopics, link: Link, lesson: Lesson, outbox: Outbox, desired: DesiredConfig) -> None:
+    def __init__(
+        self,
+        topics: RoomTopics,
+        link: Link,
+        lesson: Lesson,
+        outbox: Outbox,
+        desired: DesiredConfig,
+        reach: Reach,
+    ) -> None:
         self._topics = topics
         self._link = link
         self._lesson = lesson
         self._outbox = outbox
         self._desired = desired
+        self._reach = reach
         self._state_changed = asyncio.Event()
         self._last: RoomState | None = None
         self._seq = 0
@@ -148,6 +158,9 @@ class Reporter:
                 continue  # the next one says it all
 
     def _checks(self) -> tuple[Check, ...]:
+        return (*self._disk_checks(), *self._reach.checks())
+
+    def _disk_checks(self) -> tuple[Check, ...]:
         problem = self._outbox.problem
         if problem is None:
             self._disk_failed_at = None

@@ -396,7 +396,15 @@ class TimeTold(Wire):
     now: float = Field(description="the centre's time, seconds since 1970")
 
 
-REQUESTS: dict[str, type[Args]] = {"time": TimeAsked}
+class IceAsked(Args):
+    """``req/ice`` → `IceTold`: the room tries its ICE servers before a pupil depends on them."""
+
+
+class IceTold(Wire):
+    ice_servers: tuple[IceServer, ...] = Field(default=(), max_length=16)
+
+
+REQUESTS: dict[str, type[Args]] = {"time": TimeAsked, "ice": IceAsked}
 """Every ``req/{name}`` with the model of its arguments."""
 
 

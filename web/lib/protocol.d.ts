@@ -146,11 +146,19 @@ export interface Hello {
   is_in_room: boolean;
 }
 
+/** ``req/ice`` → `IceTold`: the room tries its ICE servers before a pupil depends on them. */
+export interface IceAsked {
+}
+
 /** As in W3C's RTCIceServer. */
 export interface IceServer {
   urls: string[];
   username: string | null;
   credential: string | null;
+}
+
+export interface IceTold {
+  ice_servers: IceServer[];
 }
 
 /** The ticket: ``token`` goes as Bearer to WHEP and to the lesson's live events. */

@@ -106,6 +106,9 @@ SAMPLES: dict[str, BaseModel] = {
     "command-event-ack": messages.Command(
         id="q-4", deadline=1_795_000_000.0, args=messages.EventAck(ids=("e-1", "e-2")).model_dump(mode="json")
     ),
+    "ice-told": messages.IceTold(
+        ice_servers=(messages.IceServer(urls=("turns:turn.example:443?transport=tcp",), username="u", credential="c"),)
+    ),
     "answer-ok": messages.Answer(ok=True, result={"sdp": "v=0\r\n"}),
     "answer-error": messages.Answer(ok=False, error=messages.Problem(code="starting", message="…", retry_after_s=0.3)),
     "channel-hello": channel.Hello(name="Lina", is_in_room=False),
