@@ -33,6 +33,7 @@ class Commands:
             "rtc.close": self._close,
             "lesson.stop": self._stop,
             "lesson.propose": self._propose,
+            "lesson.mute": self._mute,
             "event.ack": self._acknowledge,
         }
         assert self._handlers.keys() == messages.COMMANDS.keys()
@@ -70,6 +71,9 @@ class Commands:
 
     async def _propose(self, args: messages.LessonPropose) -> None:
         self._lesson.propose(args.proposal, args.actor, args.expires_s)
+
+    async def _mute(self, args: messages.LessonMute) -> None:
+        self._lesson.set_on_air(camera=args.camera, board=args.board, sound=args.sound)
 
     async def _acknowledge(self, args: messages.EventAck) -> None:
         if await self._outbox.acknowledge(args.ids):

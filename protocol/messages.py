@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from protocol.lesson import LessonState
 from protocol.topics import ID_PATTERN
@@ -371,6 +371,22 @@ class LessonPropose(Args):
     expires_s: float = Field(default=120, ge=5, le=900)
 
 
+class LessonMute(Args):
+    """``cmd/lesson.mute`` → {}: hold back what is named. There is no way to say that something be let out again."""
+
+    actor: str = Field(max_length=80)
+    camera: Literal[False] | None = None
+    board: Literal[False] | None = None
+    sound: Literal[False] | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> LessonMute:
+        if self.camera is self.board is self.sound is None:
+            msg = "name camera, board or sound"
+            raise ValueError(msg)
+        return self
+
+
 class EventAck(Args):
     """``cmd/event.ack`` → {}: the centre has stored these."""
 
@@ -383,6 +399,7 @@ COMMANDS: dict[str, type[Args]] = {
     "rtc.close": RtcClose,
     "lesson.stop": LessonStop,
     "lesson.propose": LessonPropose,
+    "lesson.mute": LessonMute,
     "event.ack": EventAck,
 }
 """Every ``cmd/{name}`` with the model of its arguments."""

@@ -150,7 +150,7 @@ class EventsView(Wire):
 
 
 class ActAnswer(Wire):
-    """What came of a button: ``POST /api/v1/rooms/{room}/stop`` and ``…/propose``."""
+    """What came of a button: ``POST /api/v1/rooms/{room}/stop``, ``…/mute`` and ``…/propose``."""
 
     ok: Literal[True] = True
 

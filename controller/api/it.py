@@ -1,4 +1,4 @@
-"""IT's side: sign in, rooms as last reported, what happened, and the two acts from afar."""
+"""IT's side: sign in, rooms as last reported, what happened, and the acts from afar."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from controller.centre import Centre
 from controller.signin import LONGEST, token_sha256
 from controller.store.events import EventRecord
 from protocol.errors import EstradeError, StoreError
-from protocol.messages import LessonPropose, LessonStop
+from protocol.messages import LessonMute, LessonPropose, LessonStop
 from protocol.pages import ActAnswer, EventsView, EventView, RoomsView, RoomView, SessionView, SignIn
 from protocol.topics import RoomTopics, controller_reply
 
@@ -130,6 +130,12 @@ async def propose(room: str, request: Request) -> ActAnswer:
     """Propose a start; somebody in the room accepts it, or it runs out."""
     args = LessonPropose(proposal=f"p-{secrets.token_hex(8)}", actor=who_of(request).name)
     return await _act(request, room, "lesson.propose", args)
+
+
+@router.post("/rooms/{room}/mute", dependencies=[guarded(Permission.IT_ACT)])
+async def mute(room: str, request: Request) -> ActAnswer:
+    """Mute the room's microphone in the running lesson; the teacher alone lets it out again."""
+    return await _act(request, room, "lesson.mute", LessonMute(actor=who_of(request).name, sound=False))
 
 
 async def _act(request: Request, room: str, command: str, args: BaseModel) -> ActAnswer:

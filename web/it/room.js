@@ -1,4 +1,4 @@
-// One room: its state in one line, its devices, the two acts from afar, what happened last.
+// One room: its state in one line, its devices, the acts from afar, what happened last.
 
 import { html } from 'htm/preact';
 import { useEffect } from 'preact/hooks';
@@ -60,6 +60,7 @@ const Acts = (/** @type {{room: RoomView}} */ { room }) => {
   const isAdmin = !!session.value && session.value.role === 'admin';
   const isReachable = room.link === 'online' || room.link === 'late';
   const runs = isRunning(room);
+  const isMuted = !!room.on_air && !room.on_air.sound;
   const told = outcome.value && outcome.value.room === room.id ? outcome.value : null;
   const close = () => (isAsking.value = false);
   const why = !isAdmin ? 'it.act.viewer' : !isReachable ? 'it.act.away' : room.proposal && !runs ? 'it.act.waits' : '';
@@ -67,8 +68,12 @@ const Acts = (/** @type {{room: RoomView}} */ { room }) => {
   return html`<div class="acts">
     ${runs && isReachable
       ? html`<button class="button danger" id="stop" disabled=${isOff} onClick=${() => (isAsking.value = true)}>
-          <${Icon} name="stop" /><span>${t(busy.value === 'stop' ? 'it.act.doing' : 'it.stop')}</span>
-        </button>`
+            <${Icon} name="stop" /><span>${t(busy.value === 'stop' ? 'it.act.doing' : 'it.stop')}</span>
+          </button>
+          ${!isMuted &&
+          html`<button class="button" id="mute" disabled=${isOff} onClick=${() => actOn(room.id, 'mute')}>
+            <${Icon} name="microphone-off" /><span>${t(busy.value === 'mute' ? 'it.act.doing' : 'it.mute')}</span>
+          </button>`}`
       : html`<button class="button" id="propose" disabled=${isOff} onClick=${() => actOn(room.id, 'propose')}>
           <${Icon} name="play" /><span>${t(busy.value === 'propose' ? 'it.act.doing' : 'it.propose')}</span>
         </button>`}
@@ -80,7 +85,7 @@ const Acts = (/** @type {{room: RoomView}} */ { room }) => {
         : why
           ? t(why)
           : runs
-            ? t('it.stop.hint')
+            ? t(isMuted ? 'it.stop.hint' : 'it.mute.hint')
             : t('it.propose.hint')}
     </p>
     ${isAsking.value &&

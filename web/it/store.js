@@ -191,7 +191,7 @@ export async function openRoom(room) {
   }
 }
 
-/** @param {string} room @param {'stop' | 'propose'} act */
+/** @param {string} room @param {'stop' | 'mute' | 'propose'} act */
 export async function actOn(room, act) {
   if (busy.value) return;
   busy.value = act;

@@ -8,7 +8,7 @@ export interface Access {
   link: string;
 }
 
-/** What came of a button: ``POST /api/v1/rooms/{room}/stop`` and ``…/propose``. */
+/** What came of a button: ``POST /api/v1/rooms/{room}/stop``, ``…/mute`` and ``…/propose``. */
 export interface ActAnswer {
   ok: true;
 }
@@ -178,6 +178,14 @@ export interface LessonEnded {
   reason: string;
   duration_s: number;
   viewers_most: number;
+}
+
+/** ``cmd/lesson.mute`` → {}: hold back what is named. There is no way to say that something be let out again. */
+export interface LessonMute {
+  actor: string;
+  camera: false | null;
+  board: false | null;
+  sound: false | null;
 }
 
 /** ``cmd/lesson.propose`` → {}; somebody in the room accepts it, or it runs out. */

@@ -225,6 +225,21 @@ async def test_stopping_asks_first_and_tells_the_result(serve: Serve, open_page:
     assert centre.acts() == ["/api/v1/rooms/salle-10/stop"]
 
 
+async def test_a_microphone_is_muted_from_afar_and_not_unmuted(serve: Serve, open_page: OpenPage) -> None:
+    centre = Centre(serve("it"), ROOMS)
+    centre.server.answers["POST /api/v1/rooms/salle-10/mute"] = ActAnswer()
+    page = await open_page(f"{centre.url}?room=salle-10")
+    await expect(page.locator("#mute")).to_have_text("Couper le micro")
+    await page.click("#mute")
+    await expect(page.locator("#outcome")).to_contain_text("Seul le professeur le rouvre")
+    assert centre.acts() == ["/api/v1/rooms/salle-10/mute"]
+    centre.server.push("room", room("Salle 10", **{**LIVE, "on_air": OnAir(sound=False)}))
+    await expect(page.locator("#top-line")).to_contain_text("micro coupé")
+    await expect(page.locator("#mute")).to_have_count(0)
+    await expect(page.locator("#stop")).to_be_enabled()
+    await assert_accessible(page)
+
+
 async def test_one_pupil_is_spoken_of_as_one(serve: Serve, open_page: OpenPage) -> None:
     alone = room("Salle 1", **{**LIVE, "viewers": 1})
     for locale, words in (("fr-FR", "1 élève la suit."), ("en-GB", "1 pupil follows it.")):

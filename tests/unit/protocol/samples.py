@@ -103,6 +103,11 @@ SAMPLES: dict[str, BaseModel] = {
         deadline=1_795_000_000.0,
         args=messages.LessonPropose(proposal="p-1", actor="admin").model_dump(mode="json"),
     ),
+    "command-lesson-mute": messages.Command(
+        id="q-5",
+        deadline=1_795_000_000.0,
+        args=messages.LessonMute(actor="admin", sound=False).model_dump(mode="json"),
+    ),
     "command-event-ack": messages.Command(
         id="q-4", deadline=1_795_000_000.0, args=messages.EventAck(ids=("e-1", "e-2")).model_dump(mode="json")
     ),

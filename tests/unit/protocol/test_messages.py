@@ -59,6 +59,12 @@ def test_join_takes_exactly_one_of_code_and_link(body: str) -> None:
         pages.JoinRequest.model_validate_json(body)
 
 
+@pytest.mark.parametrize("args", ['{"actor": "x", "sound": true}', '{"actor": "x", "sound": 1}', '{"actor": "x"}'])
+def test_from_afar_nothing_is_let_out_again(args: str) -> None:
+    with pytest.raises(ValidationError):
+        messages.LessonMute.model_validate_json(args)
+
+
 def test_a_fact_of_unknown_kind_is_refused() -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(messages.Fact).validate_python({"kind": "room.exploded"})
