@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
+from agent import sending_alarm
 from agent.commands import Commands
 from agent.config import RoomSettings
 from agent.desired import DesiredConfig
@@ -18,8 +21,10 @@ from agent.event_sender import EventSender
 from agent.kept_lesson import LessonKeeper
 from agent.lesson import Lesson
 from agent.notify import Heart, SystemdNotifier, feed_watchdog
+from agent.on_air import Departures, Stray
 from agent.outbox import Outbox
 from agent.reporter import Reporter
+from agent.sending_alarm import SendingAlarm
 from agent.streams.publisher import warm_up
 from agent.version import VERSION
 from agent.web.server import PanelServer
@@ -28,7 +33,7 @@ from mqttlink.centre_clock import CentreClock
 from mqttlink.link import Link, LinkSettings, Message
 from mqttlink.presence import Presence
 from protocol.lesson import RUNNING, LessonState
-from protocol.messages import ControllerStatus, DeathReason, RoomStatus
+from protocol.messages import ControllerStatus, DeathReason, RoomStatus, SendingStopped
 from protocol.pages import PanelView
 from protocol.topics import CONTROLLER_STATUSES
 
@@ -42,10 +47,21 @@ ENDING_MOST_S = 10.0
 """A lesson that still ends after this hangs; nothing beats its heart but the end itself."""
 
 
+SETTLE_S = 1.0
+"""The disk may take so long to store why the agent falls; nothing is sent meanwhile."""
+
+
+def fall_at_once() -> None:
+    """End the process without a further turn of its loop; systemd starts it again, the kernel ends its children."""
+    os._exit(os.EX_SOFTWARE)
+
+
 class Agent:
     """One room. ``run`` lives until cancelled; ConfigError when the panel's port is taken."""
 
-    def __init__(self, settings: RoomSettings, notifier: SystemdNotifier) -> None:
+    def __init__(
+        self, settings: RoomSettings, notifier: SystemdNotifier, *, fall: Callable[[], None] = fall_at_once
+    ) -> None:
         self._settings = settings
         self._notifier = notifier
         self._topics = settings.topics
@@ -55,18 +71,25 @@ class Agent:
         self._centre = CentreLine(since=datetime.now(UTC))
         self._outbox = Outbox(settings.state_dir / "outbox.sqlite")
         self._desired = DesiredConfig(settings.state_dir / "desired.json")
+        self._alarm = SendingAlarm(settings.state_dir / "sending.json")
+        self._fall = fall
+        departures = Departures()
+        departures.on_stray(self._strayed)
         self._host = CaptureHost([choice.driver for choice in settings.devices])
         keeper = LessonKeeper(settings.state_dir / "lesson.json", _boot())
-        self._lesson = Lesson(self._room_name, settings.devices, self._host, settings.streams, self._outbox, keeper)
+        self._lesson = Lesson(
+            self._room_name, settings.devices, self._host, settings.streams, self._outbox, keeper, departures
+        )
         self._panel = PanelServer(self._lesson, self._view, settings.panel.port)
         self._link = self._make_link()
-        self._reporter = Reporter(self._topics, self._link, self._lesson, self._outbox, self._desired)
+        self._reporter = Reporter(self._topics, self._link, self._lesson, self._outbox, self._desired, self._alarm)
         self._events = EventSender(self._topics, self._link, self._outbox)
         self._commands = Commands(
             self._lesson,
             self._outbox,
             is_ready=self.ready.is_set,
             on_acknowledged=self._events.acknowledged,
+            on_seen=self._seen,
         )
         self._lesson.on_change(self._panel.feed.changed)
         self._take_desired()
@@ -133,6 +156,25 @@ class Agent:
         self.ready.set()
         self._notifier.send(READY="1", STATUS=f"panel on port {self._settings.panel.port}")
         log.info("The room is ready", extra={"room": self._settings.room.id, "version": VERSION})
+
+    def _strayed(self, stray: Stray) -> None:
+        """Stop a sending that has no lesson, for certain: nothing leaves while the loop stands here, nor after it.
+
+        Closing what is left over would trust the very code that left it over.
+        """
+        log.critical(
+            "A media packet left though no lesson runs; the agent ends at once",
+            extra={"lesson": stray.lesson, "after_s": round(stray.after_s, 1)},
+        )
+        self._alarm.sound()
+        self._outbox.add(SendingStopped(lesson=stray.lesson, after_s=stray.after_s))
+        self._outbox.settle(SETTLE_S)
+        self._fall()
+
+    def _seen(self, check: str) -> None:
+        if check == sending_alarm.CHECK:
+            self._alarm.seen()
+            self._reporter.checks_changed()
 
     async def _look(self, loop_heart: Heart, frame_heart: Heart) -> None:
         """Beat the hearts, and tell of what changes by itself: the sign, and pages that receive or stop."""

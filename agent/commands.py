@@ -21,12 +21,19 @@ class Commands:
     """Carries out each command of `protocol.messages.COMMANDS`; an EstradeError becomes the answer's error."""
 
     def __init__(
-        self, lesson: Lesson, outbox: Outbox, *, is_ready: Callable[[], bool], on_acknowledged: Callable[[], None]
+        self,
+        lesson: Lesson,
+        outbox: Outbox,
+        *,
+        is_ready: Callable[[], bool],
+        on_acknowledged: Callable[[], None],
+        on_seen: Callable[[str], None],
     ) -> None:
         self._lesson = lesson
         self._outbox = outbox
         self._is_ready = is_ready
         self._on_acknowledged = on_acknowledged
+        self._on_seen = on_seen
         self._handlers: dict[str, Handler] = {
             "rtc.offer": self._offer,
             "rtc.candidate": self._candidate,
@@ -34,6 +41,7 @@ class Commands:
             "lesson.stop": self._stop,
             "lesson.propose": self._propose,
             "lesson.mute": self._mute,
+            "check.seen": self._seen,
             "event.ack": self._acknowledge,
         }
         assert self._handlers.keys() == messages.COMMANDS.keys()
@@ -74,6 +82,9 @@ class Commands:
 
     async def _mute(self, args: messages.LessonMute) -> None:
         self._lesson.set_on_air(camera=args.camera, board=args.board, sound=args.sound)
+
+    async def _seen(self, args: messages.CheckSeen) -> None:
+        self._on_seen(args.check)
 
     async def _acknowledge(self, args: messages.EventAck) -> None:
         if await self._outbox.acknowledge(args.ids):

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from agent import on_air
@@ -91,6 +92,7 @@ class Lesson:
         streams: StreamSettings,
         outbox: Outbox,
         keeper: LessonKeeper,
+        departures: on_air.Departures,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
@@ -100,6 +102,7 @@ class Lesson:
         self._streams = streams
         self._outbox = outbox
         self._keeper = keeper
+        self._departures = departures
         self._now = now
         self._clock = clock
         self._listeners: list[Callable[[], None]] = []
@@ -152,10 +155,9 @@ class Lesson:
 
     def sign(self) -> Sign:
         """Return the on-air sign, from open devices and packets that left."""
-        publisher = self._run_now.publisher if self._run_now else None
         return on_air.sign(
             devices_open=sum(slot.is_held for slot in self.slots),
-            last_packet_mono_s=publisher.last_packet_mono_s if publisher else None,
+            last_packet_mono_s=self._departures.last_packet_mono_s,
             mono_s=self._clock(),
         )
 
@@ -241,7 +243,11 @@ class Lesson:
         self._run_now = run = _Run(
             report=report,
             publisher=Publisher(
-                self._streams, notice=self.notice, on_viewer=self._viewer_changed, filters=self.filters
+                self._streams,
+                notice=self.notice,
+                on_viewer=self._viewer_changed,
+                on_packet=partial(self._departures.packet_left, report.id),
+                filters=self.filters,
             ),
             began_mono_s=began_mono_s,
             taken_up_mono_s=mono_s,
@@ -249,15 +255,16 @@ class Lesson:
             viewers_most=kept.viewers_most if kept else 0,
         )
         run.publisher.set_on_air(self.on_air, self.paused)
+        self._departures.lesson_is(report.id)
         self._asked.set()
         self._keep()
         self._outbox.add(LessonStarted(lesson=report.id, origin=report.origin))
         log.info("Lesson begins", extra={"lesson": report.id, "origin": report.origin})
         self._changed()
 
-    def _keep(self) -> None:
+    def _keep(self, *, is_over: bool = False) -> None:
         run = self._run_now
-        if run is not None and self.state in RUNNING:
+        if run is not None and (self.state in RUNNING or is_over):
             self._keeper.keep(
                 KeptLesson(
                     boot=self._keeper.boot,
@@ -271,6 +278,7 @@ class Lesson:
                     on_air=self.on_air,
                     viewers_most=run.viewers_most,
                     falls=run.falls,
+                    is_over=is_over,
                 )
             )
 
@@ -279,6 +287,7 @@ class Lesson:
         if self.state is LessonState.ENDING:
             return
         self._advance(LessonEvent.END)
+        self._keep(is_over=True)
         if self._run_now is None:  # it had failed: nothing is left to close
             self._advance(LessonEvent.CLOSED)
             self.problem = None
@@ -475,6 +484,8 @@ class Lesson:
     def _advance(self, event: LessonEvent) -> None:
         before = self.state
         self.state = advance(before, event)
+        if before in RUNNING and self.state not in RUNNING:
+            self._departures.lesson_is(None)
         if self.state is not before:
             log.info("Lesson state changed", extra={"from": before, "event": event, "to": self.state})
 

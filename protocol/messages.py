@@ -281,8 +281,23 @@ class ProposalAnswered(Wire):
     reason: Literal["accepted", "refused", "expired"]
 
 
+class SendingStopped(Wire):
+    """A media packet left though no lesson ran; the agent stopped the sending by ending itself."""
+
+    kind: Literal["sending.stopped"] = "sending.stopped"
+    lesson: Token = Field(description="whose sender it was")
+    after_s: float = Field(ge=0, description="since that lesson was over")
+
+
 Fact = Annotated[
-    LessonStarted | LessonEnded | DeviceLost | DeviceBack | ViewerJoined | ViewerLeft | ProposalAnswered,
+    LessonStarted
+    | LessonEnded
+    | DeviceLost
+    | DeviceBack
+    | ViewerJoined
+    | ViewerLeft
+    | ProposalAnswered
+    | SendingStopped,
     Field(discriminator="kind"),
 ]
 
@@ -387,6 +402,16 @@ class LessonMute(Args):
         return self
 
 
+class CheckSeen(Args):
+    """``cmd/check.seen`` → {}: somebody at the centre has seen an alarm that stays until then; fine when there is none.
+
+    So far this is the check ``on-air``.
+    """
+
+    check: Id
+    actor: str = Field(max_length=80)
+
+
 class EventAck(Args):
     """``cmd/event.ack`` → {}: the centre has stored these."""
 
@@ -400,6 +425,7 @@ COMMANDS: dict[str, type[Args]] = {
     "lesson.stop": LessonStop,
     "lesson.propose": LessonPropose,
     "lesson.mute": LessonMute,
+    "check.seen": CheckSeen,
     "event.ack": EventAck,
 }
 """Every ``cmd/{name}`` with the model of its arguments."""

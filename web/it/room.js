@@ -38,6 +38,7 @@ export const RoomPage = () => {
     </p>
     ${room.is_stale && html`<p class="stale" id="stale">${t('it.stale', { at: say().dayAndTime(room.link_since) })}</p>`}
     ${room.problem && !room.is_stale && html`<p class="problem">${say().error(room.problem.code)} <span class="code">${t('error.code-note', { code: room.problem.code })}</span></p>`}
+    ${!room.is_stale && html`<${Alarms} room=${room} />`}
     <${Acts} room=${room} />
     <div class="room-grid">
       <section class="card" aria-labelledby="devices-title">
@@ -54,6 +55,30 @@ export const RoomPage = () => {
       </section>
     </div>
   </div>`;
+};
+
+/** Alarms that stay until somebody has seen them. */
+const SEEN = ['on-air'];
+
+/** What the room's own checks say is wrong, each with what to do. */
+const Alarms = (/** @type {{room: RoomView}} */ { room }) => {
+  const isAdmin = !!session.value && session.value.role === 'admin';
+  const lang = say().lang === 'fr' ? 'fr' : 'en';
+  return html`${room.checks
+    .filter((check) => check.status === 'critical' || check.status === 'warning')
+    .map(
+      (check) => html`<section class="alarm" key=${check.id} data-check=${check.id} data-kind=${STATUS_KIND[check.status]} role="alert">
+        <${Icon} name="warning" />
+        <p>
+          <strong>${check.message ? check.message[lang] : check.id}</strong>
+          ${check.remedy && html` <span>${check.remedy[lang]}</span>`}
+          <span class="soft under">${say().dayAndTime(check.since)} · ${check.id}</span>
+        </p>
+        ${SEEN.includes(check.id) &&
+        isAdmin &&
+        html`<button class="button" disabled=${!!busy.value} onClick=${() => actOn(room.id, 'seen', { check: check.id })}>${t('it.seen')}</button>`}
+      </section>`,
+    )}`;
 };
 
 const Acts = (/** @type {{room: RoomView}} */ { room }) => {

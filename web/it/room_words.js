@@ -97,6 +97,8 @@ export function eventWords(words, event) {
       return words.t('it.event.viewer.joined');
     case 'viewer.left':
       return words.t('it.event.viewer.left', { time: words.duration(fact.stayed_s || 0) });
+    case 'sending.stopped':
+      return words.t('it.event.sending.stopped', { time: words.duration(fact.after_s || 0) });
     case 'proposal.answered': {
       const reason = ['accepted', 'refused', 'expired'].includes(fact.reason) ? fact.reason : 'expired';
       return words.t('it.event.proposal.' + reason);
@@ -107,7 +109,7 @@ export function eventWords(words, event) {
 }
 
 /** @type {Record<string, string>} */
-const EVENT_KIND = { 'device.lost': 'bad', 'device.back': 'ok', 'lesson.started': 'live', 'lesson.ended': 'off', 'proposal.answered': 'off' };
+const EVENT_KIND = { 'device.lost': 'bad', 'sending.stopped': 'bad', 'device.back': 'ok', 'lesson.started': 'live', 'lesson.ended': 'off', 'proposal.answered': 'off' };
 
 /** @param {EventView} event */
 export const eventKind = (event) => EVENT_KIND[event.kind] || 'quiet';

@@ -8,7 +8,7 @@ export interface Access {
   link: string;
 }
 
-/** What came of a button: ``POST /api/v1/rooms/{room}/stop``, ``…/mute`` and ``…/propose``. */
+/** What came of a button: ``POST /api/v1/rooms/{room}/stop``, ``…/mute``, ``…/propose`` and ``…/seen``. */
 export interface ActAnswer {
   ok: true;
 }
@@ -34,6 +34,12 @@ export interface Check {
   unit: string | null;
   message: Text | null;
   remedy: Text | null;
+}
+
+/** ``cmd/check.seen`` → {}: somebody at the centre has seen an alarm that stays until then; fine when there is none. */
+export interface CheckSeen {
+  check: string;
+  actor: string;
 }
 
 /** The four words for the health of anything. */
@@ -104,7 +110,7 @@ export interface Ended {
 export interface Event {
   id: string;
   at: string;
-  fact: LessonStarted | LessonEnded | DeviceLost | DeviceBack | ViewerJoined | ViewerLeft | ProposalAnswered;
+  fact: LessonStarted | LessonEnded | DeviceLost | DeviceBack | ViewerJoined | ViewerLeft | ProposalAnswered | SendingStopped;
 }
 
 /** ``cmd/event.ack`` → {}: the centre has stored these. */
@@ -421,7 +427,7 @@ export interface RoomView {
   reported_age_s: number | null;
   /** true after a death: what follows was true, and may not be any more */
   is_stale: boolean;
-  /** worst of its devices and its link */
+  /** worst of its devices, its checks and its link */
   status: CheckStatus;
   state: LessonState | null;
   lesson: string | null;
@@ -431,6 +437,7 @@ export interface RoomView {
   sign: Sign | null;
   viewers: number;
   devices: DeviceReport[];
+  checks: Check[];
   agent: string | null;
   cpu_percent: number | null;
   memory_mb: number | null;
@@ -471,6 +478,20 @@ export interface RtcOffer {
   ice_servers: IceServer[];
   /** the same for all connections of one ticket, and nothing else; absent: not known */
   holder: string | null;
+}
+
+/** ``POST /api/v1/rooms/{room}/seen``: an alarm that stays until somebody has seen it. */
+export interface SeenBody {
+  check: string;
+}
+
+/** A media packet left though no lesson ran; the agent stopped the sending by ending itself. */
+export interface SendingStopped {
+  kind: "sending.stopped";
+  /** whose sender it was */
+  lesson: string;
+  /** since that lesson was over */
+  after_s: number;
 }
 
 /** ``GET /api/v1/session``: who is signed in. */

@@ -246,6 +246,7 @@ TRIED: dict[str, dict[str, Any]] = {
     "lesson.stop": {"actor": "it"},
     "lesson.propose": {"proposal": "p-1", "actor": "it"},
     "lesson.mute": {"actor": "it", "sound": False},
+    "check.seen": {"check": "on-air", "actor": "it"},
     "event.ack": {"ids": []},
 }
 

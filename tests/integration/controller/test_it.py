@@ -293,7 +293,9 @@ async def test_stop_mute_and_propose_reach_the_room_and_are_audited(staffed: Run
     assert (await staffed.http.post(f"/api/v1/rooms/{ROOM}/stop")).json() == {"ok": True}
     assert (await staffed.http.post(f"/api/v1/rooms/{ROOM}/propose")).json() == {"ok": True}
     assert (await staffed.http.post(f"/api/v1/rooms/{ROOM}/mute")).json() == {"ok": True}
+    assert (await staffed.http.post(f"/api/v1/rooms/{ROOM}/seen", json={"check": "on-air"})).json() == {"ok": True}
     assert [c.args["actor"] for c in room.commands_named("lesson.stop")] == ["admin"]
+    assert [c.args for c in room.commands_named("check.seen")] == [{"check": "on-air", "actor": "admin"}]
     [mute] = room.commands_named("lesson.mute")
     assert mute.args == {"actor": "admin", "camera": None, "board": None, "sound": False}
     [proposal] = room.commands_named("lesson.propose")
@@ -308,8 +310,9 @@ async def test_stop_mute_and_propose_reach_the_room_and_are_audited(staffed: Run
     assert (answer.status_code, answer.json()["code"]) == (409, "lesson-transition")
     async with open_store(staffed.config.database) as store:
         noted = [(r.actor, r.act, r.subject, r.outcome) for r in await store.accounts.audit()]
-    assert noted[:5] == [
+    assert noted[:6] == [
         ("admin", "lesson.stop", ROOM, "lesson-transition"),
+        ("admin", "check.seen", ROOM, "ok"),
         ("admin", "lesson.mute", ROOM, "ok"),
         ("admin", "lesson.propose", ROOM, "ok"),
         ("admin", "lesson.stop", ROOM, "ok"),

@@ -37,6 +37,7 @@ def test_every_message_on_a_topic_has_a_golden_file() -> None:
     topics |= {messages.ConfigDocument, messages.Event, messages.Command, messages.Answer}
     facts = {messages.LessonStarted, messages.LessonEnded, messages.DeviceLost, messages.DeviceBack}
     facts |= {messages.ViewerJoined, messages.ViewerLeft, messages.ProposalAnswered}
+    facts |= {messages.SendingStopped}
     said = {channel.Hello, channel.Reception, channel.Bye, channel.Notice, channel.Ended}
     assert topics | facts | said <= written
 

@@ -75,6 +75,9 @@ class Source:
     def on_sent(self) -> None:
         self.told.append("sent")
 
+    def on_sent_again(self) -> None:
+        self.told.append("sent again")
+
 
 def taken(source: Source, transport: Transport | None = None) -> RTCRtpSender:
     sender = RTCRtpSender("video", cast("Any", transport or Transport()))
