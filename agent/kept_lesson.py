@@ -46,6 +46,7 @@ class KeptLesson(BaseModel):
     alive_mono_s: float
     alive_at: AwareDatetime
     paused: bool = False
+    frozen: bool = False
     on_air: OnAir = OnAir()
     viewers_most: int = Field(default=0, ge=0)
     is_over: bool = Field(default=False, description="it was being closed: whatever comes, it is not gone on with")

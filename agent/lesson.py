@@ -1,7 +1,8 @@
 """The lesson: the table of states joined to devices and streams. The one owner of what happens in the room.
 
-Panel and commands call ``start``, ``stop``, ``set_paused``, ``set_on_air``, ``propose`` and ``answer_proposal``; all
-refuse with a LessonTransitionError what the present state does not take. ``run`` carries the lessons out in turn.
+Panel and commands call ``start``, ``stop``, ``set_paused``, ``set_frozen``, ``set_on_air``, ``propose`` and
+``answer_proposal``; all refuse with a LessonTransitionError what the present state does not take. ``run`` carries the
+lessons out in turn.
 """
 
 from __future__ import annotations
@@ -115,6 +116,7 @@ class Lesson:
         self.filters = {"camera": FrameFilters(), "board": FrameFilters()}
         self.state = LessonState.IDLE
         self.paused = False
+        self.frozen = False
         self.on_air = OnAir()
         self.access: Access | None = None
         self.proposal: ProposalReport | None = None
@@ -174,6 +176,7 @@ class Lesson:
             room=self._room_name(),
             state=self.state,
             paused=self.paused,
+            frozen=self.frozen,
             on_air=self.on_air,
             elapsed_s=self.elapsed_s or 0.0,
             viewers=publisher.connected if publisher else 0,
@@ -233,6 +236,7 @@ class Lesson:
         self.interrupted = None
         self._used_lessons.add(report.id)
         self.paused = kept.paused if kept else False
+        self.frozen = kept.frozen if kept else False
         self.on_air = kept.on_air if kept else OnAir()
         self.summary = self.problem = None
         mono_s = self._clock()
@@ -255,6 +259,7 @@ class Lesson:
             viewers_most=kept.viewers_most if kept else 0,
         )
         run.publisher.set_on_air(self.on_air, self.paused)
+        run.publisher.set_frozen(self.frozen)
         self._departures.lesson_is(report.id)
         self._asked.set()
         self._keep()
@@ -275,6 +280,7 @@ class Lesson:
                     alive_mono_s=self._clock(),
                     alive_at=self._now(),
                     paused=self.paused,
+                    frozen=self.frozen,
                     on_air=self.on_air,
                     viewers_most=run.viewers_most,
                     falls=run.falls,
@@ -300,6 +306,12 @@ class Lesson:
         """Send a standing picture and silence, or go on. Independent of mute."""
         self._must_run("pause")
         self.paused = paused
+        self._on_air_changed()
+
+    def set_frozen(self, frozen: bool) -> None:
+        """Keep the board's last picture for pupils while the next is prepared, or show the board again."""
+        self._must_run("freeze the board")
+        self.frozen = frozen
         self._on_air_changed()
 
     def set_on_air(self, *, camera: bool | None = None, board: bool | None = None, sound: bool | None = None) -> None:
@@ -406,7 +418,7 @@ class Lesson:
         self.summary = PanelSummary(
             lesson=run.report.id, duration_s=duration_s, viewers_most=run.viewers_most, problems=problems
         )
-        self.paused, self.on_air = False, OnAir()
+        self.paused, self.frozen, self.on_air = False, False, OnAir()
         self._keeper.forget()
         self._tell_ended(run.report.id, run.reason, duration_s, run.viewers_most)
         self._changed()
@@ -461,6 +473,7 @@ class Lesson:
     def _on_air_changed(self) -> None:
         if self._run_now:
             self._run_now.publisher.set_on_air(self.on_air, self.paused)
+            self._run_now.publisher.set_frozen(self.frozen)
         self._keep()
         self._changed()
 

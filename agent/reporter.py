@@ -88,6 +88,7 @@ class Reporter:
             state=lesson.state,
             lesson=lesson.report,
             paused=lesson.paused,
+            frozen=lesson.frozen,
             on_air=lesson.on_air,
             sign=lesson.sign(),
             viewers=publisher.connected if publisher else 0,

@@ -228,6 +228,7 @@ class Fleet:
             lesson=state.lesson.id if state and state.lesson else None,
             lesson_started_at=state.lesson.started_at if state and state.lesson else None,
             paused=state.paused if state else False,
+            frozen=state.frozen if state else False,
             on_air=state.on_air if state else None,
             sign=state.sign if state else None,
             viewers=state.viewers if state else 0,

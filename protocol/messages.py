@@ -157,6 +157,7 @@ class RoomState(Wire):
     state: LessonState
     lesson: LessonReport | None = None
     paused: bool = False
+    frozen: bool = Field(default=False, description="the teacher holds the board's picture as it was")
     on_air: OnAir = OnAir()
     sign: Sign = Sign.OFF
     viewers: int = Field(default=0, ge=0)

@@ -117,6 +117,7 @@ class RoomView(Wire):
     lesson: str | None = None
     lesson_started_at: AwareDatetime | None = None
     paused: bool = False
+    frozen: bool = False
     on_air: OnAir | None = None
     sign: Sign | None = None
     viewers: int = 0
@@ -216,6 +217,7 @@ class PanelView(Wire):
     state: LessonState
     elapsed_s: float | None = None
     paused: bool = False
+    frozen: bool = Field(default=False, description="the teacher holds the board's picture as it was")
     on_air: OnAir = OnAir()
     sign: Sign = Sign.OFF
     viewers: tuple[PanelViewer, ...] = ()
@@ -242,6 +244,12 @@ class PauseBody(Body):
     """``POST /api/lesson/pause``."""
 
     paused: bool
+
+
+class FreezeBody(Body):
+    """``POST /api/lesson/freeze``: the board's last picture stays for pupils, or the board is shown again."""
+
+    frozen: bool
 
 
 class OnAirBody(Body):

@@ -218,6 +218,11 @@ class Publisher:
         self._pictures["board"].set_on_air(on_air.board, paused)
         self._programme.set_on_air(on_air.sound, paused)
 
+    def set_frozen(self, is_frozen: bool) -> None:
+        """Keep the board's picture as it is, or show the board again."""
+        if not self._has_ended:
+            self._pictures["board"].set_frozen(is_frozen)
+
     # --- viewers --------------------------------------------------------------------------------------------------
 
     async def accept(self, viewer: str, sdp: str, ice_servers: Sequence[IceServer], holder: str | None = None) -> str:

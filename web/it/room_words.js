@@ -66,6 +66,7 @@ export function topLine(words, room, nowMs) {
     parts.push(time ? words.t('it.top.running', { time }) : words.t('it.state.' + room.state));
     parts.push(room.viewers ? words.tn('it.pupils', room.viewers) : words.t('it.pupils.none'));
     if (room.paused) parts.push(words.t('it.top.paused'));
+    if (room.frozen) parts.push(words.t('it.top.frozen'));
     if (room.on_air && !room.on_air.sound) parts.push(words.t('it.top.muted'));
   } else parts.push(words.t('it.top.' + room.state));
   for (const device of room.devices)

@@ -131,6 +131,11 @@ export interface EventsView {
   events: EventView[];
 }
 
+/** ``POST /api/lesson/freeze``: the board's last picture stays for pupils, or the board is shown again. */
+export interface FreezeBody {
+  frozen: boolean;
+}
+
 /** Numbers, each 10 s, in a lesson each 3 s; never stored one by one. */
 export interface Health {
   sid: string;
@@ -242,6 +247,8 @@ export interface Notice {
   state: LessonState;
   paused: boolean;
   on_air: OnAir;
+  /** the teacher holds the board's picture as it was */
+  frozen: boolean;
   elapsed_s: number;
   viewers: number;
   /** tracks whose device is away, so that a stand-in is sent */
@@ -297,6 +304,8 @@ export interface PanelView {
   state: LessonState;
   elapsed_s: number | null;
   paused: boolean;
+  /** the teacher holds the board's picture as it was */
+  frozen: boolean;
   on_air: OnAir;
   sign: Sign;
   viewers: PanelViewer[];
@@ -391,6 +400,8 @@ export interface RoomState {
   state: LessonState;
   lesson: LessonReport | null;
   paused: boolean;
+  /** the teacher holds the board's picture as it was */
+  frozen: boolean;
   on_air: OnAir;
   sign: Sign;
   viewers: number;
@@ -433,6 +444,7 @@ export interface RoomView {
   lesson: string | null;
   lesson_started_at: string | null;
   paused: boolean;
+  frozen: boolean;
   on_air: OnAir | null;
   sign: Sign | null;
   viewers: number;

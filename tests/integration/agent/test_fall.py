@@ -26,12 +26,14 @@ async def test_a_killed_agent_goes_on_with_its_lesson_paused_and_muted_as_it_was
         await panel.post("/api/lesson/start", json={})
         await shows(panel, is_live)
         await panel.post("/api/lesson/on-air", json={"sound": False, "camera": False})
+        await panel.post("/api/lesson/freeze", json={"frozen": True})
         before = (await panel.post("/api/lesson/pause", json={"paused": True})).json()
         first.send_signal(signal.SIGKILL)
         first.wait()
     with process.running():
         after = await shows(panel, is_live)
         assert (after["paused"], after["on_air"]) == (True, {"camera": False, "board": True, "sound": False})
+        assert after["frozen"]
         assert before["elapsed_s"] < after["elapsed_s"] < before["elapsed_s"] + START_S
         await panel.post("/api/lesson/stop", json={})
         await shows(panel, lambda view: view["state"] == "idle")

@@ -198,6 +198,21 @@ async def test_pause_and_mute_are_two_facts(broker: Broker, centre: Centre, tmp_
         assert (view["paused"], view["on_air"]) == (False, {"camera": True, "board": True, "sound": False})
 
 
+async def test_a_frozen_board_stays_frozen_for_the_lesson_and_is_told(
+    broker: Broker, centre: Centre, tmp_path: Path
+) -> None:
+    async with running_room(room_settings(broker, tmp_path, devices={})) as room:
+        assert (await room.press("lesson/freeze", {"frozen": True})).status_code == 409
+        await room.press("lesson/start")
+        await room.state_is("degraded")
+        view = (await room.press("lesson/freeze", {"frozen": True})).json()
+        assert (view["frozen"], view["paused"], view["on_air"]) == (True, False, LET_OUT)
+        assert (await room.press("lesson/pause", {"paused": True})).json()["frozen"]
+        await until(lambda: centre.states[-1].frozen and centre.states[-1].paused, "the centre hears of both")
+        await room.press("lesson/stop")
+        assert not (await room.state_is("idle"))["frozen"]
+
+
 async def test_a_start_from_afar_is_only_proposed(broker: Broker, centre: Centre, tmp_path: Path) -> None:
     async with running_room(room_settings(broker, tmp_path, devices={})) as room:
         await until(lambda: centre.states, "the room is there")

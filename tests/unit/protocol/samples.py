@@ -31,6 +31,7 @@ SAMPLES: dict[str, BaseModel] = {
         sid="5f2c",
         state=LessonState.DEGRADED,
         lesson=messages.LessonReport(id="l-1", started_at=AT),
+        frozen=True,
         on_air=messages.OnAir(sound=False),
         sign=messages.Sign.LIVE,
         viewers=8,
