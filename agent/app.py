@@ -17,12 +17,14 @@ from agent.commands import Commands
 from agent.config import RoomSettings
 from agent.desired import DesiredConfig
 from agent.devices.capture import CaptureHost
+from agent.devices.x11 import X11Config
 from agent.event_sender import EventSender
 from agent.kept_lesson import LessonKeeper
 from agent.lesson import Lesson
 from agent.notify import Heart, SystemdNotifier, feed_watchdog
 from agent.on_air import Departures, Stray
 from agent.outbox import Outbox
+from agent.red_corner import RedCorner
 from agent.reporter import Reporter
 from agent.sending_alarm import SendingAlarm
 from agent.streams.publisher import warm_up
@@ -118,6 +120,9 @@ class Agent:
                 tasks.create_task(self._look(loop_heart, frame_heart), name="look")
                 tasks.create_task(feed_watchdog(self._notifier, [loop_heart, frame_heart, end_heart]), name="watchdog")
                 tasks.create_task(self._get_warm(), name="warm up")
+                for display in self._board_displays():
+                    corner = RedCorner(display, self._lesson.sign)
+                    tasks.create_task(corner.run(), name=f"red corner {display}")
         except asyncio.CancelledError:
             self._lesson.leave()
             raise
@@ -142,6 +147,10 @@ class Agent:
         )
         presence = Presence(self._topics.status, _birth, _death, will_delay_s=10)
         return Link(settings, presence, clock=CentreClock())
+
+    def _board_displays(self) -> set[str]:
+        """Return the X11 displays that are boards."""
+        return {choice.config.display for choice in self._settings.devices if isinstance(choice.config, X11Config)}
 
     def _serve(self) -> None:
         link = self._link
