@@ -129,6 +129,10 @@ class Screen:
         is_same, self._seen = seen == self._seen, seen
         return not is_same
 
+    def close(self) -> None:
+        """Leave the server."""
+        self._display.close()
+
     def size(self) -> tuple[int, int]:
         """Return the screen's present width and height."""
         geometry = self._root.get_geometry()

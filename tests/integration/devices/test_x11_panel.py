@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from Xlib import X
 from Xlib.display import Display
 
 from agent.devices.captured import CapturedPicture
+from agent.devices.x11 import Screen
 from agent.media import Frame
 from protocol.messages import DeviceRole
 from tests.integration.devices.conftest import RunHost
@@ -128,6 +130,60 @@ async def test_a_panel_that_comes_moves_and_goes_is_in_no_picture(run_host: RunH
         slides.close()
     assert not any(map(has_pink, pupil.frames))
     assert len(pupil.frames) > 3
+
+
+def pink_in(picture: NDArray[np.uint8]) -> bool:
+    return bool((picture.reshape(-1).view(np.uint32) & 0xFFFFFF == PINK).any())
+
+
+@pytest.fixture
+def eyes(screen: str) -> Iterator[tuple[Screen, Callable[[], NDArray[np.uint8]]]]:
+    """The capture's own eyes on the screen, and a picture with everything that is on it."""
+    display = Display(screen)
+    looks = Screen(screen, "board", show_pointer=False, panel_class="estrade-panel")
+
+    def take() -> NDArray[np.uint8]:
+        raw = display.screen().root.get_image(0, 0, 1366, 768, X.ZPixmap, 0xFFFFFFFF).data
+        return np.frombuffer(raw, np.uint8).reshape(768, 1366, 4)
+
+    yield looks, take
+    looks.close()
+    display.close()
+
+
+def test_a_panel_that_moves_while_the_picture_is_taken_is_covered_where_it_was_then(
+    screen: str, eyes: tuple[Screen, Callable[[], NDArray[np.uint8]]]
+) -> None:
+    looks, take = eyes
+    panel = Window(screen, PINK, (0, 0, 200, 200), "estrade-panel")
+    assert not pink_in(looks.without_panel(take)[0])
+
+    def take_on_the_way() -> NDArray[np.uint8]:
+        panel.move(400, 300)
+        picture = take()
+        panel.move(800, 500)
+        assert pink_in(picture)
+        return picture
+
+    assert not pink_in(looks.without_panel(take_on_the_way)[0])
+    panel.close()
+
+
+def test_what_a_panel_leaves_behind_on_a_window_that_is_slow_to_paint_is_covered(
+    screen: str, eyes: tuple[Screen, Callable[[], NDArray[np.uint8]]]
+) -> None:
+    looks, take = eyes
+    slow = Window(screen, WHITE, (0, 0, 600, 600), "slides")
+    slow.window.change_attributes(background_pixmap=0)  # nothing is painted by the server: what was there stays
+    slow.display.sync()
+    panel = Window(screen, PINK, (100, 100, 200, 200), "estrade-panel")
+    assert not pink_in(looks.without_panel(take)[0])
+    panel.close()
+    for _ in range(3):
+        assert pink_in(take())
+        assert not pink_in(looks.without_panel(take)[0])
+    slow.window.clear_area(0, 0, 600, 600)
+    slow.close()
 
 
 async def test_a_panel_that_was_there_first_leaves_a_blank_and_over_all_what_was_before(

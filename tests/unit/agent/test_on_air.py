@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from agent.devices.capture import CaptureHost
+from agent.kept_lesson import LessonKeeper
+from agent.lesson import Lesson
 from agent.on_air import STRAY_AFTER_S, Departures, Stray, sign
+from agent.outbox import Outbox
+from agent.streams.publisher import StreamSettings
 from protocol.messages import Sign
 
 
@@ -72,3 +79,14 @@ def test_a_packet_of_a_lesson_that_is_over_lights_the_sign_and_is_an_alarm(
     assert strays[0].after_s == pytest.approx(1.1)
     shown = sign(devices_open=0, last_packet_mono_s=departures.last_packet_mono_s, mono_s=clock.mono_s)
     assert shown is Sign.LIVE
+
+
+def test_a_sender_that_is_left_over_lights_the_sign_of_an_idle_room(
+    departures: Departures, clock: Clock, tmp_path: Path
+) -> None:
+    keeper = LessonKeeper(tmp_path / "lesson.json", "boot-1")
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    lesson = Lesson(lambda: "B12", (), CaptureHost(()), StreamSettings(), outbox, keeper, departures, clock=clock)
+    assert lesson.sign() is Sign.OFF
+    departures.packet_left("l-1")
+    assert lesson.sign() is Sign.LIVE
