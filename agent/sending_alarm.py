@@ -18,7 +18,7 @@ CHECK = "on-air"
 STAYS = timedelta(hours=24)
 """So long at most; the fact itself stays in the centre's record."""
 _WORDS = Text(
-    fr="Des images ou du son partaient sans classe en cours ; l’envoi a été arrêté net.",
+    fr="Des images ou du son partaient sans classe en cours ; l’envoi a été arrêté net.",
     en="Pictures or sound went out while no class was running; the sending was stopped at once.",
 )
 _REMEDY = Text(
