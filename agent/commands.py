@@ -29,18 +29,22 @@ class Commands:
         *,
         is_ready: Callable[[], bool],
         on_acknowledged: Callable[[], None],
+        on_seen: Callable[[str], None],
     ) -> None:
         self._lesson = lesson
         self._reach = reach
         self._outbox = outbox
         self._is_ready = is_ready
         self._on_acknowledged = on_acknowledged
+        self._on_seen = on_seen
         self._handlers: dict[str, Handler] = {
             "rtc.offer": self._offer,
             "rtc.candidate": self._candidate,
             "rtc.close": self._close,
             "lesson.stop": self._stop,
             "lesson.propose": self._propose,
+            "lesson.mute": self._mute,
+            "check.seen": self._seen,
             "event.ack": self._acknowledge,
         }
         assert self._handlers.keys() == messages.COMMANDS.keys()
@@ -84,6 +88,12 @@ class Commands:
 
     async def _propose(self, args: messages.LessonPropose) -> None:
         self._lesson.propose(args.proposal, args.actor, args.expires_s)
+
+    async def _mute(self, args: messages.LessonMute) -> None:
+        self._lesson.set_on_air(camera=args.camera, board=args.board, sound=args.sound)
+
+    async def _seen(self, args: messages.CheckSeen) -> None:
+        self._on_seen(args.check)
 
     async def _acknowledge(self, args: messages.EventAck) -> None:
         if await self._outbox.acknowledge(args.ids):
