@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
+from agent import sending_alarm
 from agent.commands import Commands
 from agent.config import RoomSettings
 from agent.desired import DesiredConfig
 from agent.devices.capture import CaptureHost
+from agent.devices.x11 import X11Config
 from agent.event_sender import EventSender
 from agent.kept_lesson import LessonKeeper
 from agent.lesson import Lesson
 from agent.notify import Heart, SystemdNotifier, feed_watchdog
+from agent.on_air import Departures, Stray
 from agent.outbox import Outbox
+from agent.red_corner import RedCorner
+from agent.relay_watch import RelayWatch
 from agent.reporter import Reporter
+from agent.sending_alarm import SendingAlarm
 from agent.streams.publisher import warm_up
+from agent.streams.turn import Reach
 from agent.version import VERSION
 from agent.web.door import PanelDoor
 from agent.web.pin import Pin
@@ -31,7 +40,7 @@ from mqttlink.centre_clock import CentreClock
 from mqttlink.link import Link, LinkSettings, Message
 from mqttlink.presence import Presence
 from protocol.lesson import RUNNING, LessonState
-from protocol.messages import ControllerStatus, DeathReason, RoomStatus
+from protocol.messages import ControllerStatus, DeathReason, RoomStatus, SendingStopped
 from protocol.pages import PanelView
 from protocol.topics import CONTROLLER_STATUSES
 
@@ -45,10 +54,21 @@ ENDING_MOST_S = 10.0
 """A lesson that still ends after this hangs; nothing beats its heart but the end itself."""
 
 
+SETTLE_S = 1.0
+"""The disk may take so long to store why the agent falls; nothing is sent meanwhile."""
+
+
+def fall_at_once() -> None:
+    """End the process without a further turn of its loop; systemd starts it again, the kernel ends its children."""
+    os._exit(os.EX_SOFTWARE)
+
+
 class Agent:
     """One room. ``run`` lives until cancelled; ConfigError when the panel's port is taken."""
 
-    def __init__(self, settings: RoomSettings, notifier: SystemdNotifier) -> None:
+    def __init__(
+        self, settings: RoomSettings, notifier: SystemdNotifier, *, fall: Callable[[], None] = fall_at_once
+    ) -> None:
         self._settings = settings
         self._notifier = notifier
         self._topics = settings.topics
@@ -58,19 +78,31 @@ class Agent:
         self._centre = CentreLine(since=datetime.now(UTC))
         self._outbox = Outbox(settings.state_dir / "outbox.sqlite")
         self._desired = DesiredConfig(settings.state_dir / "desired.json")
+        self._alarm = SendingAlarm(settings.state_dir / "sending.json")
+        self._fall = fall
+        departures = Departures()
+        departures.on_stray(self._strayed)
         self._host = CaptureHost([choice.driver for choice in settings.devices])
         keeper = LessonKeeper(settings.state_dir / "lesson.json", _boot())
-        self._lesson = Lesson(self._room_name, settings.devices, self._host, settings.streams, self._outbox, keeper)
+        self._lesson = Lesson(
+            self._room_name, settings.devices, self._host, settings.streams, self._outbox, keeper, departures
+        )
         door = PanelDoor(PanelToken(settings.panel.token_file, keeper.boot), Pin.read(settings.panel.pin_file))
         self._panel = PanelServer(self._lesson, self._view, settings.panel.port, door)
         self._link = self._make_link()
-        self._reporter = Reporter(self._topics, self._link, self._lesson, self._outbox, self._desired)
+        self._reach = Reach()
+        self._relay_watch = RelayWatch(self._topics, self._link, self._reach)
+        self._reporter = Reporter(
+            self._topics, self._link, self._lesson, self._outbox, self._desired, self._reach, self._alarm
+        )
         self._events = EventSender(self._topics, self._link, self._outbox)
         self._commands = Commands(
             self._lesson,
             self._outbox,
+            self._reach,
             is_ready=self.ready.is_set,
             on_acknowledged=self._events.acknowledged,
+            on_seen=self._seen,
         )
         self._lesson.on_change(self._panel.feed.changed)
         self._take_desired()
@@ -96,9 +128,13 @@ class Agent:
                 )
                 tasks.create_task(self._reporter.run(), name="reporter")
                 tasks.create_task(self._events.run(), name="events")
+                tasks.create_task(self._relay_watch.run(), name="relay watch")
                 tasks.create_task(self._look(loop_heart, frame_heart), name="look")
                 tasks.create_task(feed_watchdog(self._notifier, [loop_heart, frame_heart, end_heart]), name="watchdog")
                 tasks.create_task(self._get_warm(), name="warm up")
+                for display in self._board_displays():
+                    corner = RedCorner(display, self._lesson.sign)
+                    tasks.create_task(corner.run(), name=f"red corner {display}")
         except asyncio.CancelledError:
             self._lesson.leave()
             raise
@@ -124,6 +160,10 @@ class Agent:
         presence = Presence(self._topics.status, _birth, _death, will_delay_s=10)
         return Link(settings, presence, clock=CentreClock())
 
+    def _board_displays(self) -> set[str]:
+        """Return the X11 displays that are boards."""
+        return {choice.config.display for choice in self._settings.devices if isinstance(choice.config, X11Config)}
+
     def _serve(self) -> None:
         link = self._link
         link.serve(self._topics.cmd("+"), self._commands.carry_out)
@@ -137,6 +177,25 @@ class Agent:
         self.ready.set()
         self._notifier.send(READY="1", STATUS=f"panel on port {self._settings.panel.port}")
         log.info("The room is ready", extra={"room": self._settings.room.id, "version": VERSION})
+
+    def _strayed(self, stray: Stray) -> None:
+        """Stop a sending that has no lesson, for certain: nothing leaves while the loop stands here, nor after it.
+
+        Closing what is left over would trust the very code that left it over.
+        """
+        log.critical(
+            "A media packet left though no lesson runs; the agent ends at once",
+            extra={"lesson": stray.lesson, "after_s": round(stray.after_s, 1)},
+        )
+        self._alarm.sound()
+        self._outbox.add(SendingStopped(lesson=stray.lesson, after_s=stray.after_s))
+        self._outbox.settle(SETTLE_S)
+        self._fall()
+
+    def _seen(self, check: str) -> None:
+        if check == sending_alarm.CHECK:
+            self._alarm.seen()
+            self._reporter.checks_changed()
 
     async def _look(self, loop_heart: Heart, frame_heart: Heart) -> None:
         """Beat the hearts, and tell of what changes by itself: the sign, and pages that receive or stop."""
@@ -178,6 +237,7 @@ class Agent:
         self._centre_is("connected" if self._controllers else "no-controller")
 
     def _centre_is(self, state: Literal["connected", "no-controller", "away"]) -> None:
+        self._relay_watch.centre_is(state == "connected")
         if state != self._centre.state:
             self._centre = CentreLine(state, datetime.now(UTC))
             self._panel.feed.changed()

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from agent.lesson import Lesson
 from agent.outbox import Outbox
+from agent.streams.turn import Reach
 from protocol import messages
 from protocol.errors import CommandError
 from protocol.messages import Command
@@ -21,18 +22,29 @@ class Commands:
     """Carries out each command of `protocol.messages.COMMANDS`; an EstradeError becomes the answer's error."""
 
     def __init__(
-        self, lesson: Lesson, outbox: Outbox, *, is_ready: Callable[[], bool], on_acknowledged: Callable[[], None]
+        self,
+        lesson: Lesson,
+        outbox: Outbox,
+        reach: Reach,
+        *,
+        is_ready: Callable[[], bool],
+        on_acknowledged: Callable[[], None],
+        on_seen: Callable[[str], None],
     ) -> None:
         self._lesson = lesson
+        self._reach = reach
         self._outbox = outbox
         self._is_ready = is_ready
         self._on_acknowledged = on_acknowledged
+        self._on_seen = on_seen
         self._handlers: dict[str, Handler] = {
             "rtc.offer": self._offer,
             "rtc.candidate": self._candidate,
             "rtc.close": self._close,
             "lesson.stop": self._stop,
             "lesson.propose": self._propose,
+            "lesson.mute": self._mute,
+            "check.seen": self._seen,
             "event.ack": self._acknowledge,
         }
         assert self._handlers.keys() == messages.COMMANDS.keys()
@@ -58,7 +70,10 @@ class Commands:
         if not self._is_ready():
             raise CommandError("the room is starting; ask again", code="starting", retryable=True, retry_after_s=0.3)
         publisher = self._lesson.welcome()
-        return messages.RtcAnswer(sdp=await publisher.accept(args.viewer, args.sdp, args.ice_servers, args.holder))
+        servers = await self._reach.usable(args.ice_servers)
+        sdp = await publisher.accept(args.viewer, args.sdp, servers, args.holder)
+        self._reach.answered(servers, sdp)
+        return messages.RtcAnswer(sdp=sdp)
 
     async def _candidate(self, args: messages.RtcCandidate) -> None:
         await self._lesson.welcome().add_candidates(args.viewer, args.candidates, args.mid, args.is_last)
@@ -73,6 +88,12 @@ class Commands:
 
     async def _propose(self, args: messages.LessonPropose) -> None:
         self._lesson.propose(args.proposal, args.actor, args.expires_s)
+
+    async def _mute(self, args: messages.LessonMute) -> None:
+        self._lesson.set_on_air(camera=args.camera, board=args.board, sound=args.sound)
+
+    async def _seen(self, args: messages.CheckSeen) -> None:
+        self._on_seen(args.check)
 
     async def _acknowledge(self, args: messages.EventAck) -> None:
         if await self._outbox.acknowledge(args.ids):

@@ -46,8 +46,10 @@ class KeptLesson(BaseModel):
     alive_mono_s: float
     alive_at: AwareDatetime
     paused: bool = False
+    frozen: bool = False
     on_air: OnAir = OnAir()
     viewers_most: int = Field(default=0, ge=0)
+    is_over: bool = Field(default=False, description="it was being closed: whatever comes, it is not gone on with")
     falls: int = Field(default=0, ge=0, description="how often the agent fell under it, each soon after the last")
 
 
@@ -81,6 +83,8 @@ class LessonKeeper:
 
     def verdict(self, kept: KeptLesson) -> Verdict:
         """Say what is right for a lesson that was left running."""
+        if kept.is_over:
+            return "forget"
         if kept.boot == self.boot and self._clock() - kept.alive_mono_s <= RESUME_MOST_S:
             return "resume" if self.falls(kept) <= FALLS_MOST else "ask"
         return "ask" if timedelta(0) <= self._now() - kept.alive_at <= ASK_MOST else "forget"

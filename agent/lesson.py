@@ -1,7 +1,8 @@
 """The lesson: the table of states joined to devices and streams. The one owner of what happens in the room.
 
-Panel and commands call ``start``, ``stop``, ``set_paused``, ``set_on_air``, ``propose`` and ``answer_proposal``; all
-refuse with a LessonTransitionError what the present state does not take. ``run`` carries the lessons out in turn.
+Panel and commands call ``start``, ``stop``, ``set_paused``, ``set_frozen``, ``set_on_air``, ``propose`` and
+``answer_proposal``; all refuse with a LessonTransitionError what the present state does not take. ``run`` carries the
+lessons out in turn.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from agent import on_air
@@ -91,6 +93,7 @@ class Lesson:
         streams: StreamSettings,
         outbox: Outbox,
         keeper: LessonKeeper,
+        departures: on_air.Departures,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
@@ -100,6 +103,7 @@ class Lesson:
         self._streams = streams
         self._outbox = outbox
         self._keeper = keeper
+        self._departures = departures
         self._now = now
         self._clock = clock
         self._listeners: list[Callable[[], None]] = []
@@ -112,6 +116,7 @@ class Lesson:
         self.filters = {"camera": FrameFilters(), "board": FrameFilters()}
         self.state = LessonState.IDLE
         self.paused = False
+        self.frozen = False
         self.on_air = OnAir()
         self.access: Access | None = None
         self.proposal: ProposalReport | None = None
@@ -152,10 +157,9 @@ class Lesson:
 
     def sign(self) -> Sign:
         """Return the on-air sign, from open devices and packets that left."""
-        publisher = self._run_now.publisher if self._run_now else None
         return on_air.sign(
             devices_open=sum(slot.is_held for slot in self.slots),
-            last_packet_mono_s=publisher.last_packet_mono_s if publisher else None,
+            last_packet_mono_s=self._departures.last_packet_mono_s,
             mono_s=self._clock(),
         )
 
@@ -172,6 +176,7 @@ class Lesson:
             room=self._room_name(),
             state=self.state,
             paused=self.paused,
+            frozen=self.frozen,
             on_air=self.on_air,
             elapsed_s=self.elapsed_s or 0.0,
             viewers=publisher.connected if publisher else 0,
@@ -231,6 +236,7 @@ class Lesson:
         self.interrupted = None
         self._used_lessons.add(report.id)
         self.paused = kept.paused if kept else False
+        self.frozen = kept.frozen if kept else False
         self.on_air = kept.on_air if kept else OnAir()
         self.summary = self.problem = None
         mono_s = self._clock()
@@ -241,7 +247,11 @@ class Lesson:
         self._run_now = run = _Run(
             report=report,
             publisher=Publisher(
-                self._streams, notice=self.notice, on_viewer=self._viewer_changed, filters=self.filters
+                self._streams,
+                notice=self.notice,
+                on_viewer=self._viewer_changed,
+                on_packet=partial(self._departures.packet_left, report.id),
+                filters=self.filters,
             ),
             began_mono_s=began_mono_s,
             taken_up_mono_s=mono_s,
@@ -249,15 +259,17 @@ class Lesson:
             viewers_most=kept.viewers_most if kept else 0,
         )
         run.publisher.set_on_air(self.on_air, self.paused)
+        run.publisher.set_frozen(self.frozen)
+        self._departures.lesson_is(report.id)
         self._asked.set()
         self._keep()
         self._outbox.add(LessonStarted(lesson=report.id, origin=report.origin))
         log.info("Lesson begins", extra={"lesson": report.id, "origin": report.origin})
         self._changed()
 
-    def _keep(self) -> None:
+    def _keep(self, *, is_over: bool = False) -> None:
         run = self._run_now
-        if run is not None and self.state in RUNNING:
+        if run is not None and (self.state in RUNNING or is_over):
             self._keeper.keep(
                 KeptLesson(
                     boot=self._keeper.boot,
@@ -268,9 +280,11 @@ class Lesson:
                     alive_mono_s=self._clock(),
                     alive_at=self._now(),
                     paused=self.paused,
+                    frozen=self.frozen,
                     on_air=self.on_air,
                     viewers_most=run.viewers_most,
                     falls=run.falls,
+                    is_over=is_over,
                 )
             )
 
@@ -279,6 +293,7 @@ class Lesson:
         if self.state is LessonState.ENDING:
             return
         self._advance(LessonEvent.END)
+        self._keep(is_over=True)
         if self._run_now is None:  # it had failed: nothing is left to close
             self._advance(LessonEvent.CLOSED)
             self.problem = None
@@ -291,6 +306,12 @@ class Lesson:
         """Send a standing picture and silence, or go on. Independent of mute."""
         self._must_run("pause")
         self.paused = paused
+        self._on_air_changed()
+
+    def set_frozen(self, frozen: bool) -> None:
+        """Keep the board's last picture for pupils while the next is prepared, or show the board again."""
+        self._must_run("freeze the board")
+        self.frozen = frozen
         self._on_air_changed()
 
     def set_on_air(self, *, camera: bool | None = None, board: bool | None = None, sound: bool | None = None) -> None:
@@ -397,7 +418,7 @@ class Lesson:
         self.summary = PanelSummary(
             lesson=run.report.id, duration_s=duration_s, viewers_most=run.viewers_most, problems=problems
         )
-        self.paused, self.on_air = False, OnAir()
+        self.paused, self.frozen, self.on_air = False, False, OnAir()
         self._keeper.forget()
         self._tell_ended(run.report.id, run.reason, duration_s, run.viewers_most)
         self._changed()
@@ -452,6 +473,7 @@ class Lesson:
     def _on_air_changed(self) -> None:
         if self._run_now:
             self._run_now.publisher.set_on_air(self.on_air, self.paused)
+            self._run_now.publisher.set_frozen(self.frozen)
         self._keep()
         self._changed()
 
@@ -475,6 +497,8 @@ class Lesson:
     def _advance(self, event: LessonEvent) -> None:
         before = self.state
         self.state = advance(before, event)
+        if before in RUNNING and self.state not in RUNNING:
+            self._departures.lesson_is(None)
         if self.state is not before:
             log.info("Lesson state changed", extra={"from": before, "event": event, "to": self.state})
 

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Set
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,6 +86,11 @@ class Outbox:
     async def count(self) -> int:
         """Return how many events wait."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._count)
+
+    def settle(self, most_s: float) -> None:
+        """Have what was added on disk when this returns, or ``most_s`` later. Blocks: for the instant before a fall."""
+        with suppress(TimeoutError):
+            self._thread.submit(self._write).result(most_s)
 
     async def close(self) -> None:
         """Write what is not written and close the file; events stay in it."""

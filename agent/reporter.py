@@ -15,7 +15,9 @@ import psutil
 from agent.desired import DesiredConfig
 from agent.lesson import Lesson
 from agent.outbox import Outbox
+from agent.sending_alarm import SendingAlarm
 from agent.streams.publisher import Publisher
+from agent.streams.turn import Reach
 from mqttlink.link import Link
 from protocol.errors import BrokerError
 from protocol.lesson import LessonState
@@ -44,19 +46,30 @@ _MEND = Text(
 class Reporter:
     """Publishes a room's state and health over one link."""
 
-    def __init__(self, topics: RoomTopics, link: Link, lesson: Lesson, outbox: Outbox, desired: DesiredConfig) -> None:
+    def __init__(
+        self,
+        topics: RoomTopics,
+        link: Link,
+        lesson: Lesson,
+        outbox: Outbox,
+        desired: DesiredConfig,
+        reach: Reach,
+        alarm: SendingAlarm,
+    ) -> None:
         self._topics = topics
         self._link = link
         self._lesson = lesson
         self._outbox = outbox
         self._desired = desired
+        self._reach = reach
+        self._alarm = alarm
         self._state_changed = asyncio.Event()
         self._last: RoomState | None = None
         self._seq = 0
         self._began_s = time.monotonic()
         self._cpu = _ProcessTree()
         self._rates = _TrackRates()
-        self._lesson_turned = asyncio.Event()
+        self._health_soon = asyncio.Event()
         self._was_in_lesson = False
         self._disk_failed_at: datetime | None = None
         lesson.on_change(self._lesson_changed)
@@ -78,6 +91,7 @@ class Reporter:
             state=lesson.state,
             lesson=lesson.report,
             paused=lesson.paused,
+            frozen=lesson.frozen,
             on_air=lesson.on_air,
             sign=lesson.sign(),
             viewers=publisher.connected if publisher else 0,
@@ -148,20 +162,27 @@ class Reporter:
                 continue  # the next one says it all
 
     def _checks(self) -> tuple[Check, ...]:
-        problem = self._outbox.problem
-        if problem is None:
+        mine = tuple(check for check in (self._disk(), self._alarm.check()) if check is not None)
+        return (*mine, *self._reach.checks())
+
+    def _disk(self) -> Check | None:
+        if self._outbox.problem is None:
             self._disk_failed_at = None
-            return ()
+            return None
         self._disk_failed_at = self._disk_failed_at or datetime.now(UTC)
-        return (Check(id="disk", status=CheckStatus.CRITICAL, since=self._disk_failed_at, message=_DISK, remedy=_MEND),)
+        return Check(id="disk", status=CheckStatus.CRITICAL, since=self._disk_failed_at, message=_DISK, remedy=_MEND)
+
+    def checks_changed(self) -> None:
+        """Report health at once: a person waits to see a check change."""
+        self._health_soon.set()
 
     async def _wait_for_health(self) -> None:
         """Wait one period; a lesson that begins or ends starts the next period at once."""
         in_lesson = self._lesson.state is not LessonState.IDLE
-        self._lesson_turned.clear()
+        self._health_soon.clear()
         try:
             async with asyncio.timeout(HEALTH_IN_LESSON_S if in_lesson else HEALTH_S):
-                await self._lesson_turned.wait()
+                await self._health_soon.wait()
         except TimeoutError:
             return
 
@@ -170,7 +191,7 @@ class Reporter:
         in_lesson = self._lesson.state is not LessonState.IDLE
         if in_lesson != self._was_in_lesson:
             self._was_in_lesson = in_lesson
-            self._lesson_turned.set()
+            self._health_soon.set()
 
 
 class _TrackRates:

@@ -79,8 +79,9 @@ def build(
     hub = Hub()
     fleet = Fleet(mono, now, hub.room_changed)
     book = LessonBook(store, keys, fleet, public_url=public_url, now=now, mono=mono, on_change=hub.room_changed)
-    ingest = Ingest(store, fleet, book, hub, instance=config.instance, now=now, mono=mono)
-    signalling = Signalling(caller, config.instance, fleet, book, keys, IceServers(config.ice, seconds))
+    ice = IceServers(config.ice, seconds)
+    ingest = Ingest(store, fleet, book, hub, ice, instance=config.instance, now=now, mono=mono)
+    signalling = Signalling(caller, config.instance, fleet, book, keys, ice)
     return Centre(
         config=config,
         store=store,

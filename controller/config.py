@@ -76,7 +76,9 @@ class TurnConfig(Section):
 
     urls: tuple[Annotated[str, StringConstraints(pattern=r"^turns?:[^\s]+$")], ...] = Field(max_length=4)
     secret_file: Path = Field(description="coturn's static-auth-secret, alone in a file")
-    ttl_s: int = Field(default=14_400, ge=300, le=86_400, description="a long lesson and a margin")
+    ttl_s: int = Field(
+        default=14_400, ge=300, le=86_400, description="of a room and a player; a ticket's hold as long as it"
+    )
 
     @field_validator("urls")
     @classmethod

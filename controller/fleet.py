@@ -148,13 +148,14 @@ class Fleet:
         known = self._rooms[room]
         if known.death is not None and known.death.sid == health.sid:
             return
+        checked = known.health is not None and known.health.checks != health.checks
         known.health, known.death, known.was_seen = health, None, True
         self._hear(known)
         moved = (
             abs(health.cpu_percent - known.shown_cpu) >= _CPU_STEP_PERCENT
             or abs(health.memory_mb - known.shown_memory) >= _MEMORY_STEP_MB
         )
-        if self._relink(known) or moved:
+        if self._relink(known) or moved or checked:
             self._changed(known)
 
     def hear(self, room: str) -> None:
@@ -227,10 +228,12 @@ class Fleet:
             lesson=state.lesson.id if state and state.lesson else None,
             lesson_started_at=state.lesson.started_at if state and state.lesson else None,
             paused=state.paused if state else False,
+            frozen=state.frozen if state else False,
             on_air=state.on_air if state else None,
             sign=state.sign if state else None,
             viewers=state.viewers if state else 0,
             devices=state.devices if state else (),
+            checks=health.checks if health else (),
             agent=known.agent,
             cpu_percent=health.cpu_percent if health else None,
             memory_mb=health.memory_mb if health else None,
@@ -274,7 +277,7 @@ class Fleet:
 
 
 def _status(known: _Room, *, is_stale: bool) -> CheckStatus:
-    """Return the worst of link and devices; the devices of a room that is not there say nothing."""
+    """Return the worst of link, devices and checks; those of a room that is not there say nothing."""
     of_link: dict[LinkState, CheckStatus] = {
         "online": CheckStatus.OK,
         "late": CheckStatus.WARNING,
@@ -283,6 +286,8 @@ def _status(known: _Room, *, is_stale: bool) -> CheckStatus:
         "off": CheckStatus.UNKNOWN,
     }
     found = [of_link[known.link]]
+    if not is_stale and known.health is not None:
+        found += [check.status for check in known.health.checks]
     if not is_stale and known.state is not None:
         found += [device.status for device in known.state.devices]
         if known.state.problem is not None:

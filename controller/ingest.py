@@ -19,6 +19,7 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 from controller.backoff import until_stored
 from controller.fleet import Fleet
 from controller.hub import Hub
+from controller.ice import IceServers
 from controller.lessons import LessonBook
 from controller.store.events import EventRecord
 from controller.store.rooms import LastReport, RoomRecord
@@ -26,7 +27,7 @@ from controller.store.store import Store
 from mqttlink import CentreClock, Link, Message
 from protocol import topics
 from protocol.errors import CommandError, EstradeError, StoreError
-from protocol.messages import Command, Event, EventAck, Health, RoomState, RoomStatus, TimeTold, Token, Wire
+from protocol.messages import Command, Event, EventAck, Health, IceTold, RoomState, RoomStatus, TimeTold, Token, Wire
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Ingest:
         fleet: Fleet,
         book: LessonBook,
         hub: Hub,
+        ice: IceServers,
         *,
         instance: str,
         now: Callable[[], datetime],
@@ -71,6 +73,7 @@ class Ingest:
         self._fleet = fleet
         self._book = book
         self._hub = hub
+        self._ice = ice
         self._instance = instance
         self._now = now
         self._mono = mono
@@ -158,6 +161,8 @@ class Ingest:
         name = topics.parse(topic).name
         if name == "time":
             return TimeTold(now=self._clock.deadline(0.0)).model_dump()
+        if name == "ice":
+            return IceTold(ice_servers=self._ice.for_subject(room)).model_dump(mode="json")
         raise CommandError(f'this centre knows no request "{name}"', code="command-unknown")
 
     # --- tasks --------------------------------------------------------------------------------------------------

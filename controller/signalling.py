@@ -6,6 +6,7 @@ controller, or this one after a restart, can serve the rest of the connection.
 
 from __future__ import annotations
 
+import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -82,7 +83,8 @@ class Signalling:
         args = RtcOffer(
             viewer=viewer,
             sdp=text,
-            ice_servers=self._ice.for_subject(holder.room),
+            # coturn counts relays by subject: under one name, a room's 13th pupil would get none
+            ice_servers=self._ice.for_subject(f"{holder.room}.{secrets.token_hex(4)}"),
             holder=self._keys.holder(holder.room, holder.jti) if holder.has_ticket else None,
         )
         timeout_s = OFFER_TIMEOUT_S if self._fleet.is_online(holder.room) else UNSEEN_TIMEOUT_S
@@ -121,8 +123,9 @@ class Signalling:
             if error.code not in ("viewer-not-found", "room-offline", "lesson-not-started", "lesson-ended"):
                 raise
 
-    def ice_servers(self, subject: str) -> tuple[IceServer, ...]:
-        return self._ice.for_subject(subject)
+    def ice_servers(self, subject: str, until: float) -> tuple[IceServer, ...]:
+        """Return the servers for a ticket; they hold as long as it does, through all of its lesson."""
+        return self._ice.for_subject(subject, until=until)
 
     def _check_lesson(self, holder: Holder) -> None:
         view = self._book.view(holder.lesson, holder.room)

@@ -69,6 +69,7 @@ class SimulatedRoom:
         kind = number % 10
         self._has_camera = kind not in _WITHOUT_CAMERA
         self._lesson: LessonReport | None = None
+        self._on_air = OnAir()
         if kind in _LESSONS:
             since = timedelta(minutes=self._random.randint(2, 45))
             self._lesson = LessonReport(id=f"sim-{number}", started_at=datetime.now(UTC) - since)
@@ -116,6 +117,8 @@ class SimulatedRoom:
             until = datetime.now(UTC) + timedelta(seconds=asked.expires_s)
             self._proposal = ProposalReport(id=asked.proposal, actor=asked.actor, expires_at=until)
             asyncio.get_running_loop().call_later(asked.expires_s, self._forget_proposal)
+        elif name == "lesson.mute":
+            self._on_air = self._on_air.model_copy(update={"sound": False})
         elif name != "event.ack":
             raise CommandError("a simulated room only reports", code="command-unknown")
         self._changed.set()
@@ -138,7 +141,7 @@ class SimulatedRoom:
             sid=self.link.sid or "none",
             state=lesson_state if self._lesson else LessonState.IDLE,
             lesson=self._lesson,
-            on_air=OnAir(),
+            on_air=self._on_air,
             sign=Sign.LIVE if self._lesson else Sign.OFF,
             viewers=self._viewers,
             devices=tuple(self._device(role) for role in (DeviceRole.CAMERA, DeviceRole.MICROPHONE, DeviceRole.BOARD)),

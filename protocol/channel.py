@@ -62,6 +62,7 @@ class Notice(Wire):
     state: LessonState
     paused: bool
     on_air: OnAir
+    frozen: bool = Field(default=False, description="the teacher holds the board's picture as it was")
     elapsed_s: float = Field(ge=0)
     viewers: int = Field(ge=0)
     stand_in: tuple[Literal["camera", "board", "sound"], ...] = Field(

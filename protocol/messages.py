@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from protocol.lesson import LessonState
 from protocol.topics import ID_PATTERN
@@ -157,6 +157,7 @@ class RoomState(Wire):
     state: LessonState
     lesson: LessonReport | None = None
     paused: bool = False
+    frozen: bool = Field(default=False, description="the teacher holds the board's picture as it was")
     on_air: OnAir = OnAir()
     sign: Sign = Sign.OFF
     viewers: int = Field(default=0, ge=0)
@@ -281,8 +282,23 @@ class ProposalAnswered(Wire):
     reason: Literal["accepted", "refused", "expired"]
 
 
+class SendingStopped(Wire):
+    """A media packet left though no lesson ran; the agent stopped the sending by ending itself."""
+
+    kind: Literal["sending.stopped"] = "sending.stopped"
+    lesson: Token = Field(description="whose sender it was")
+    after_s: float = Field(ge=0, description="since that lesson was over")
+
+
 Fact = Annotated[
-    LessonStarted | LessonEnded | DeviceLost | DeviceBack | ViewerJoined | ViewerLeft | ProposalAnswered,
+    LessonStarted
+    | LessonEnded
+    | DeviceLost
+    | DeviceBack
+    | ViewerJoined
+    | ViewerLeft
+    | ProposalAnswered
+    | SendingStopped,
     Field(discriminator="kind"),
 ]
 
@@ -371,6 +387,32 @@ class LessonPropose(Args):
     expires_s: float = Field(default=120, ge=5, le=900)
 
 
+class LessonMute(Args):
+    """``cmd/lesson.mute`` → {}: hold back what is named. There is no way to say that something be let out again."""
+
+    actor: str = Field(max_length=80)
+    camera: Literal[False] | None = None
+    board: Literal[False] | None = None
+    sound: Literal[False] | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> LessonMute:
+        if self.camera is self.board is self.sound is None:
+            msg = "name camera, board or sound"
+            raise ValueError(msg)
+        return self
+
+
+class CheckSeen(Args):
+    """``cmd/check.seen`` → {}: somebody at the centre has seen an alarm that stays until then; fine when there is none.
+
+    So far this is the check ``on-air``.
+    """
+
+    check: Id
+    actor: str = Field(max_length=80)
+
+
 class EventAck(Args):
     """``cmd/event.ack`` → {}: the centre has stored these."""
 
@@ -383,6 +425,8 @@ COMMANDS: dict[str, type[Args]] = {
     "rtc.close": RtcClose,
     "lesson.stop": LessonStop,
     "lesson.propose": LessonPropose,
+    "lesson.mute": LessonMute,
+    "check.seen": CheckSeen,
     "event.ack": EventAck,
 }
 """Every ``cmd/{name}`` with the model of its arguments."""
@@ -396,7 +440,15 @@ class TimeTold(Wire):
     now: float = Field(description="the centre's time, seconds since 1970")
 
 
-REQUESTS: dict[str, type[Args]] = {"time": TimeAsked}
+class IceAsked(Args):
+    """``req/ice`` → `IceTold`: the room tries its ICE servers before a pupil depends on them."""
+
+
+class IceTold(Wire):
+    ice_servers: tuple[IceServer, ...] = Field(default=(), max_length=16)
+
+
+REQUESTS: dict[str, type[Args]] = {"time": TimeAsked, "ice": IceAsked}
 """Every ``req/{name}`` with the model of its arguments."""
 
 

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from protocol.lesson import LessonState
 from protocol.messages import (
     Access,
+    Check,
     CheckStatus,
     DeviceReport,
     DeviceRole,
@@ -111,15 +112,17 @@ class RoomView(Wire):
     link_since: AwareDatetime
     reported_age_s: float | None = Field(default=None, description="since the room last said anything; None: never")
     is_stale: bool = Field(description="true after a death: what follows was true, and may not be any more")
-    status: CheckStatus = Field(description="worst of its devices and its link")
+    status: CheckStatus = Field(description="worst of its devices, its checks and its link")
     state: LessonState | None = None
     lesson: str | None = None
     lesson_started_at: AwareDatetime | None = None
     paused: bool = False
+    frozen: bool = False
     on_air: OnAir | None = None
     sign: Sign | None = None
     viewers: int = 0
     devices: tuple[DeviceReport, ...] = ()
+    checks: tuple[Check, ...] = ()
     agent: str | None = None
     cpu_percent: float | None = None
     memory_mb: float | None = None
@@ -149,8 +152,15 @@ class EventsView(Wire):
     events: tuple[EventView, ...]
 
 
+class SeenBody(Body):
+    """``POST /api/v1/rooms/{room}/seen``: an alarm that stays until somebody has seen it."""
+
+    check: str = Field(max_length=48)
+
+
 class ActAnswer(Wire):
-    """What came of a button: ``POST /api/v1/rooms/{room}/stop`` and ``…/propose``."""
+    """What came of a button: ``POST /api/v1/rooms/{room}/stop``, ``…/mute``, ``…/propose``
+    and ``…/seen``."""
 
     ok: Literal[True] = True
 
@@ -207,6 +217,7 @@ class PanelView(Wire):
     state: LessonState
     elapsed_s: float | None = None
     paused: bool = False
+    frozen: bool = Field(default=False, description="the teacher holds the board's picture as it was")
     on_air: OnAir = OnAir()
     sign: Sign = Sign.OFF
     viewers: tuple[PanelViewer, ...] = ()
@@ -236,6 +247,12 @@ class PauseBody(Body):
     """``POST /api/lesson/pause``."""
 
     paused: bool
+
+
+class FreezeBody(Body):
+    """``POST /api/lesson/freeze``: the board's last picture stays for pupils, or the board is shown again."""
+
+    frozen: bool
 
 
 class OnAirBody(Body):

@@ -1,7 +1,7 @@
 """The room's screen, or a part of its X11 session, as a board: changed pictures only.
 
 The X server's DAMAGE extension says when something was drawn (a still screen then costs nothing); FFmpeg's x11grab
-takes the picture through shared memory.
+takes the picture through shared memory. The panel's own windows are not in it (`agent.devices.x11_panel`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 import select
 import time
 import zlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from pydantic import Field
 
 from agent.devices.base import CaptureDriver, DriverConfig
 from agent.devices.capture_child import CaptureChild
+from agent.devices.x11_panel import PANEL_CLASS, PanelWindows
 from protocol.errors import DeviceError, DeviceLostError, DeviceNotFoundError
 from protocol.messages import DeviceRole
 
@@ -45,12 +47,13 @@ class X11Config(DriverConfig):
     width_px: int = Field(default=1920, ge=320, le=1920, multiple_of=2)
     height_px: int = Field(default=1080, ge=180, le=1080, multiple_of=2)
     show_pointer: bool = True
+    panel_class: str = Field(default=PANEL_CLASS, min_length=1, max_length=64)
 
 
 class Screen:
     """The X connection: size, and whether something was drawn or the pointer moved."""
 
-    def __init__(self, display: str, label: str, *, show_pointer: bool) -> None:
+    def __init__(self, display: str, label: str, *, show_pointer: bool, panel_class: str) -> None:
         """Connect. Raises DeviceNotFoundError when there is no such display, DeviceError when it refuses us."""
         from Xlib import display as xdisplay
         from Xlib import error as xerror
@@ -70,6 +73,9 @@ class Screen:
         self._pointer: tuple[int, int] | None = None
         self._damage: Any = None
         self._seen = 0
+        self._is_drawn = False
+        width_px, height_px = self.size()
+        self.panel = PanelWindows(self._display, (width_px // 2 * 2, height_px // 2 * 2), panel_class, time.monotonic)
         if self._display.has_extension("DAMAGE"):
             self._display.damage_query_version()
             self._damage = self._root.damage_create(damage.DamageReportNonEmpty)
@@ -82,11 +88,12 @@ class Screen:
         """
         deadline_s = time.monotonic() + most_s
         while self._damage is not None:
-            drawn = False
-            while self._display.pending_events():
-                self._display.next_event()
-                drawn = True
-            if drawn:
+            self.read_events()
+            due_s = self.panel.due_mono_s
+            if due_s is not None and time.monotonic() >= due_s:
+                return True
+            if self._is_drawn:
+                self._is_drawn = False
                 # Noted before the picture is taken: what is drawn from now on is the next change.
                 self._display.damage_subtract(self._damage, 0, 0)
                 self._display.flush()
@@ -96,16 +103,35 @@ class Screen:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0:
                 return False
+            if due_s is not None:
+                left_s = min(left_s, max(0.0, due_s - time.monotonic()))
             select.select([self._display.fileno()], [], [], left_s)
+        self.read_events()
         return True
 
-    def is_changed(self, picture: NDArray[np.uint8]) -> bool:
+    def read_events(self) -> None:
+        """Take what the server has said: what was drawn, and which windows changed."""
+        while self._display.pending_events():
+            if not self.panel.heard(self._display.next_event()):
+                self._is_drawn = True
+
+    def without_panel(self, take: Callable[[], NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], bool]:
+        """Return the picture that ``take`` takes now with what lies beneath the panel, and whether it is a new one."""
+        self.panel.look()
+        picture, is_new = self.panel.cover(take(), self.read_events)
+        return picture, is_new and self._is_changed(picture)
+
+    def _is_changed(self, picture: NDArray[np.uint8]) -> bool:
         """Return whether this picture differs from the last one asked about; with DAMAGE that is known already."""
         if self._damage is not None:
             return True
         seen = zlib.adler32(picture[::2, ::2].tobytes())
         is_same, self._seen = seen == self._seen, seen
         return not is_same
+
+    def close(self) -> None:
+        """Leave the server."""
+        self._display.close()
 
     def size(self) -> tuple[int, int]:
         """Return the screen's present width and height."""
@@ -151,13 +177,13 @@ def capture(child: CaptureChild, config: X11Config) -> None:
 
     from agent.devices.file_camera import fit
 
-    screen = Screen(config.display, child.label, show_pointer=config.show_pointer)
+    screen = Screen(config.display, child.label, show_pointer=config.show_pointer, panel_class=config.panel_class)
     native_size = screen.size()
     native_px = native_size[0] // 2 * 2, native_size[1] // 2 * 2
     width_px, height_px = fit(*native_px, config.width_px, config.height_px)
     try:
         grabber = Grabber(config, *native_px)
-        picture = grabber.picture()
+        picture, _ = screen.without_panel(grabber.picture)
     except (OSError, av.FFmpegError) as error:
         raise DeviceError(f'{child.label}: display "{config.display}" cannot be taken ({_reason(error)})') from None
     child.opened(f"X11 {config.display}", width_px=width_px, height_px=height_px, rate_hz=config.rate_hz)
@@ -185,8 +211,8 @@ def capture(child: CaptureChild, config: X11Config) -> None:
                 if time.monotonic() - sent_mono_s >= KEEP_ALIVE_S:
                     break
             taken_mono_s = time.monotonic()
-            picture = grabber.picture()
-            unsent = unsent or screen.is_changed(picture)
+            picture, is_changed = screen.without_panel(grabber.picture)
+            unsent = unsent or is_changed
             if screen.size() != native_size:
                 raise DeviceLostError(f'{child.label}: display "{config.display}" changed its size; it is opened anew')
     except (ConnectionClosedError, OSError, av.FFmpegError, StopIteration) as error:
@@ -204,5 +230,5 @@ driver = CaptureDriver(
     role=DeviceRole.BOARD,
     config=X11Config,
     child="agent.devices.x11:capture",
-    imports=("av", "cv2", "Xlib.display", "Xlib.ext.damage"),
+    imports=("av", "cv2", "Xlib.display", "Xlib.ext.damage", "Xlib.ext.shape"),
 )

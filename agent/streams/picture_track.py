@@ -76,6 +76,9 @@ class PictureTrack:
         self._now = now
         self._call_later = call_later
         self._is_away, self._is_on_air, self._is_paused = True, True, False
+        self._is_frozen = False
+        self._prepared: Frame | None = None
+        """The newest picture while frozen; it waits to be shown."""
         self._live: Picture | None = None
         self._lag_s = 0.0
         self._due_s = float("-inf")
@@ -98,6 +101,8 @@ class PictureTrack:
             return "paused"
         if not self._is_on_air:
             return "off"
+        if self._is_frozen:  # a device that is lost meanwhile takes nothing from the picture that stays
+            return "off" if self._live is None else None
         return "away" if self._is_away or self._live is None else None
 
     @property
@@ -123,15 +128,18 @@ class PictureTrack:
         self._lag_s += (max(0.0, now_s - frame.captured_mono_s) - self._lag_s) * (
             LAG_SMOOTHING if self.frames_in > 1 else 1.0
         )
-        self._expect(frame.width_px, frame.height_px)
-        self._live = Picture(frame.captured_mono_s, partial(self._filters.apply, frame))
         before = self.reason
         self._is_away = False
+        if self._is_frozen:
+            self._prepared = frame
+        else:
+            self._take(frame)
         if self._stand_in_after_s is not None and self._watch is None and self._is_running:
             self._watch = self._call_later(self._stand_in_after_s, self._look)
         if self.reason is None and before is not None:
             self._choose()
-        elif self.reason is None:
+        elif self.reason is None and not self._is_frozen:
+            assert self._live is not None
             self._shown = self._live
             self._repeats = 0
             self._show_soon(at_once=False)
@@ -148,6 +156,22 @@ class PictureTrack:
             self._is_on_air, self._is_paused = is_on_air, is_paused
             self._choose()
 
+    def set_frozen(self, is_frozen: bool) -> None:
+        """Keep what the device showed last, whatever it shows from now on; or show the device again.
+
+        Where there is no picture to keep, the stand-in of a hidden track is shown.
+        """
+        if is_frozen == self._is_frozen:
+            return
+        before = self.reason
+        self._is_frozen = is_frozen
+        if not is_frozen and self._prepared is not None:
+            self._take(self._prepared)
+            self._prepared = None
+            self._choose()
+        elif self.reason != before:
+            self._choose()
+
     def make_key(self, encoding: Encoding) -> None:
         """Have a layer's encoder make a key frame now, of the picture shown, even if that has not changed."""
         encoding.encoder.want_key()
@@ -160,6 +184,10 @@ class PictureTrack:
         for timer in (self._pending, self._repeat, self._watch):
             if timer is not None:
                 timer.cancel()
+
+    def _take(self, frame: Frame) -> None:
+        self._expect(frame.width_px, frame.height_px)
+        self._live = Picture(frame.captured_mono_s, partial(self._filters.apply, frame))
 
     def _expect(self, width_px: int, height_px: int) -> None:
         if (width_px, height_px) != self._size:

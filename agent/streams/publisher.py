@@ -72,6 +72,8 @@ class TrackHealth:
 class Publisher:
     """Sends one lesson. ``notice`` gives what viewers may know now; ``on_viewer`` hears who comes and goes.
 
+    ``on_packet`` hears that a media packet left, as long as any sender of ours lives: also when this object has ended.
+
     Make it on a running loop. ``filters`` are applied to the device's pictures, never to stand-ins.
     """
 
@@ -81,12 +83,13 @@ class Publisher:
         *,
         notice: Callable[[], channel.Notice],
         on_viewer: Callable[[ViewerChange], None],
+        on_packet: Callable[[], None] = lambda: None,
         filters: Mapping[str, FrameFilters] | None = None,
     ) -> None:
-        self.last_packet_mono_s: float | None = None
         self._settings = settings
         self._notice = notice
         self._on_viewer = on_viewer
+        self._on_packet = on_packet
         self._on_air = OnAir()
         self._loop = asyncio.get_running_loop()
         self._fault: asyncio.Future[None] = self._loop.create_future()
@@ -215,6 +218,11 @@ class Publisher:
         self._pictures["board"].set_on_air(on_air.board, paused)
         self._programme.set_on_air(on_air.sound, paused)
 
+    def set_frozen(self, is_frozen: bool) -> None:
+        """Keep the board's picture as it is, or show the board again."""
+        if not self._has_ended:
+            self._pictures["board"].set_frozen(is_frozen)
+
     # --- viewers --------------------------------------------------------------------------------------------------
 
     async def accept(self, viewer: str, sdp: str, ice_servers: Sequence[IceServer], holder: str | None = None) -> str:
@@ -247,6 +255,7 @@ class Publisher:
             on_connected=self._connected,
             on_gone=self._gone,
             on_told=self._told,
+            on_packet=self._on_packet,
             spawn=self._spawn,
         )
         if holder is not None:
@@ -315,7 +324,6 @@ class Publisher:
     def _connected(self, connection: ViewerConnection) -> None:
         subscriptions = self._subscriptions[connection] = []
         for track, sender in connection.senders.items():
-            sender.on_packet = self._packet_left
             subscription = self._fans[track].add(sender)
             subscriptions.append(subscription)
             if track != "sound":
@@ -479,9 +487,6 @@ class Publisher:
             self._loop.call_soon_threadsafe(function, given)
 
         return post
-
-    def _packet_left(self) -> None:
-        self.last_packet_mono_s = time.monotonic()
 
     def _call_at(self, mono_s: float, function: Callable[[], None]) -> asyncio.TimerHandle:
         return self._loop.call_later(max(0.0, mono_s - time.monotonic()), function)

@@ -32,10 +32,10 @@ class ViewerSender(Protocol):
 class AiortcSender:
     """Gives frames to aiortc's own sender, which asks for them: a `ViewerSender` and a `wire.Source`."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_packet: Callable[[], None] = lambda: None) -> None:
         self.on_key: Callable[[], None] = lambda: None
         self.on_drained: Callable[[], None] = lambda: None
-        self.on_packet: Callable[[], None] = lambda: None
+        self._on_packet = on_packet
         self.reported_mono_s: float | None = None
         self.lost_share: float | None = None
         self.estimate_bps: int | None = None
@@ -73,4 +73,7 @@ class AiortcSender:
 
     def on_sent(self) -> None:
         self.packets += 1
-        self.on_packet()
+        self._on_packet()
+
+    def on_sent_again(self) -> None:
+        self._on_packet()

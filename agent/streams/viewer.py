@@ -59,7 +59,8 @@ class ViewerConnection:
     """One RTCPeerConnection and what is known of who is at its other end.
 
     ``on_connected`` comes once, when packets can be sent; ``on_gone`` once, with the reason, unless `close` was called
-    first; ``on_told`` after each understood message. ``spawn`` starts a task that somebody owns.
+    first; ``on_told`` after each understood message; ``on_packet`` after each media
+    packet. ``spawn`` starts a task that somebody owns.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class ViewerConnection:
         on_connected: Callable[[ViewerConnection], None],
         on_gone: Callable[[ViewerConnection, str], None],
         on_told: Callable[[ViewerConnection, channel.Hello | channel.Reception], None],
+        on_packet: Callable[[], None],
         spawn: Callable[[Coroutine[Any, Any, None], str], object],
     ) -> None:
         self.id = viewer
@@ -86,6 +88,7 @@ class ViewerConnection:
         self.channel: LessonChannel | None = None
         self.ended = False
         self._clock = clock
+        self._on_packet = on_packet
         self._on_connected, self._on_gone, self._on_told, self._spawn = on_connected, on_gone, on_told, spawn
         self._candidates = 0
         # aiortc moves m-lines onto the bundle's transport only if that is not the first m-line's; with the policy that
@@ -111,7 +114,7 @@ class ViewerConnection:
             alone = len([t for t in plan.tracks if t != "sound"]) == 1
             stream = BOARD_STREAM if line.track == "board" and not alone else LESSON_STREAM
             transceiver = wire.add_sending(self._peer, line.kind, line.track, stream)
-            sender = self.senders[line.track] = AiortcSender()
+            sender = self.senders[line.track] = AiortcSender(self._on_packet)
             rate_hz = SOUND_RATE_HZ if line.kind == "audio" else VIDEO_RATE_HZ
             wire.take_over(transceiver.sender, sender, self._clock, rate_hz)
             transceivers[line.track] = transceiver

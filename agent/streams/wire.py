@@ -72,6 +72,10 @@ class Source(Protocol):
         """Hear that an RTP packet left."""
         ...
 
+    def on_sent_again(self) -> None:
+        """Hear that an RTP packet that a viewer missed left again, or was asked for in vain."""
+        ...
+
 
 class NamedTrack(MediaStreamTrack):
     """Names a sender's track in the SDP; pictures and sound reach the sender by another way."""
@@ -123,6 +127,10 @@ class TakenSender(RTCRtpSender):
     def _RTCRtpSender__rtp_timestamp(self, rtp: int) -> None:
         self._sent_rtp, self._sent_mono_s = rtp, self._handed_mono_s
         self._source.on_sent()
+
+    async def _retransmit(self, sequence_number: int) -> None:
+        await super()._retransmit(sequence_number)
+        self._source.on_sent_again()
 
     def _send_keyframe(self) -> None:
         self._source.on_key_wanted()

@@ -29,7 +29,17 @@ from agent.web.door import PanelDoor
 from agent.web.feed import Feed
 from agent.web.pin import OPEN_S
 from protocol.errors import AccessError, ConfigError, EstradeError, LessonError, LessonTransitionError
-from protocol.pages import Body, OnAirBody, PanelLevel, PanelView, PauseBody, ProblemJson, ProposalBody, UnlockBody
+from protocol.pages import (
+    Body,
+    FreezeBody,
+    OnAirBody,
+    PanelLevel,
+    PanelView,
+    PauseBody,
+    ProblemJson,
+    ProposalBody,
+    UnlockBody,
+)
 from web.csp import policy
 
 log = logging.getLogger(__name__)
@@ -231,6 +241,7 @@ class PanelServer:
             Route("/api/lesson/resume", self._resume, methods=["POST"]),
             Route("/api/lesson/drop", self._drop, methods=["POST"]),
             Route("/api/lesson/pause", self._pause, methods=["POST"]),
+            Route("/api/lesson/freeze", self._freeze, methods=["POST"]),
             Route("/api/lesson/on-air", self._on_air, methods=["POST"]),
             Route("/api/proposal", self._proposal, methods=["POST"]),
             Route("/api/unlock", self._unlock, methods=["POST"]),
@@ -279,6 +290,10 @@ class PanelServer:
 
     async def _pause(self, request: Request) -> Response:
         self._lesson.set_paused((await _body(request, PauseBody)).paused)
+        return _json(self._view())
+
+    async def _freeze(self, request: Request) -> Response:
+        self._lesson.set_frozen((await _body(request, FreezeBody)).frozen)
         return _json(self._view())
 
     async def _on_air(self, request: Request) -> Response:

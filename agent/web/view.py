@@ -45,6 +45,7 @@ def panel_view(
         state=lesson.state,
         elapsed_s=lesson.elapsed_s,
         paused=lesson.paused,
+        frozen=lesson.frozen,
         on_air=lesson.on_air,
         sign=lesson.sign(),
         viewers=_viewers(lesson, clock()),

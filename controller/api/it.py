@@ -1,4 +1,4 @@
-"""IT's side: sign in, rooms as last reported, what happened, and the two acts from afar."""
+"""IT's side: sign in, rooms as last reported, what happened, and the acts from afar."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from controller.centre import Centre
 from controller.signin import LONGEST, token_sha256
 from controller.store.events import EventRecord
 from protocol.errors import EstradeError, StoreError
-from protocol.messages import LessonPropose, LessonStop
-from protocol.pages import ActAnswer, EventsView, EventView, RoomsView, RoomView, SessionView, SignIn
-from protocol.topics import RoomTopics, controller_reply
+from protocol.messages import CheckSeen, LessonMute, LessonPropose, LessonStop
+from protocol.pages import ActAnswer, EventsView, EventView, RoomsView, RoomView, SeenBody, SessionView, SignIn
+from protocol.topics import RoomTopics, check_id, controller_reply
 
 router = APIRouter(prefix="/api/v1")
 
@@ -130,6 +130,22 @@ async def propose(room: str, request: Request) -> ActAnswer:
     """Propose a start; somebody in the room accepts it, or it runs out."""
     args = LessonPropose(proposal=f"p-{secrets.token_hex(8)}", actor=who_of(request).name)
     return await _act(request, room, "lesson.propose", args)
+
+
+@router.post("/rooms/{room}/mute", dependencies=[guarded(Permission.IT_ACT)])
+async def mute(room: str, request: Request) -> ActAnswer:
+    """Mute the room's microphone in the running lesson; the teacher alone lets it out again."""
+    return await _act(request, room, "lesson.mute", LessonMute(actor=who_of(request).name, sound=False))
+
+
+@router.post("/rooms/{room}/seen", dependencies=[guarded(Permission.IT_ACT)])
+async def seen(room: str, body: SeenBody, request: Request) -> ActAnswer:
+    """Tell the room that somebody has seen one of its alarms."""
+    try:
+        check_id(body.check)
+    except ValueError as error:
+        raise EstradeError(str(error), code="body-invalid") from error
+    return await _act(request, room, "check.seen", CheckSeen(check=body.check, actor=who_of(request).name))
 
 
 async def _act(request: Request, room: str, command: str, args: BaseModel) -> ActAnswer:

@@ -38,7 +38,7 @@ async def join(body: JoinRequest, request: Request) -> JoinAnswer:
         token=token,
         whep=f"/whep/{lesson.room}",
         events=f"/api/v1/lessons/{lesson.id}/events",
-        ice_servers=centre.signalling.ice_servers(ticket.jti),
+        ice_servers=centre.signalling.ice_servers(ticket.jti, ticket.expires),
         expires_at=utc(ticket.expires),
         view=centre.book.view(lesson.id, lesson.room),
     )

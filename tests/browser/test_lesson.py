@@ -238,6 +238,21 @@ async def test_pause_and_mute_are_two_facts_that_survive_each_other(people: Peop
     await pupil.hears_the_room()
 
 
+async def test_a_frozen_board_stays_for_those_who_are_there_and_those_who_come(people: People) -> None:
+    panel, pupil = await people.teacher(), await people.pupil()
+    await pupil.enter("Lina")
+    await start(panel)
+    await pupil.is_in_class()
+    await panel.click("#freeze")
+    await pupil.reads("#class-words", "Le tableau est figé : le professeur prépare la suite.")
+    late = await people.pupil()
+    await late.enter("Noé")
+    await late.reads("#class-words", "Le tableau est figé : le professeur prépare la suite.")
+    await panel.click("#freeze")
+    await pupil.sees_the_room()
+    await late.sees_the_room()
+
+
 async def is_silent(pupil: Viewer, for_s: float = 1.3) -> bool:
     """Return whether no beep comes for longer than the time between two."""
 

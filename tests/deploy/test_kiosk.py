@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from agent.devices.x11_panel import PANEL_CLASS
 from tests.peers import need
 
 START_S = 30.0
@@ -113,6 +114,7 @@ async def test_the_session_shows_the_panel_full_screen_and_lets_the_agent_look(d
                 while '"Estrade"' not in (tree := await windows(display, cookie)) or "800x600+0+0  +0+0" not in tree:
                     assert session.returncode is None
                     await asyncio.sleep(0.1)  # nothing tells a stranger of a window: asked again until the deadline
+            assert f'"{PANEL_CLASS}")' in tree, "the class by which the agent tells the panel's windows"
             assert stat.S_IMODE(cookie.stat().st_mode) == 0o640
             assert "\nffff " in f"\n{await entries(cookie)}"
             assert "Authorization required" in await windows(display, tmp_path / "no-cookie")

@@ -1,4 +1,4 @@
-// One room: its state in one line, its devices, the two acts from afar, what happened last.
+// One room: its state in one line, its devices, the acts from afar, what happened last.
 
 import { html } from 'htm/preact';
 import { useEffect } from 'preact/hooks';
@@ -38,6 +38,7 @@ export const RoomPage = () => {
     </p>
     ${room.is_stale && html`<p class="stale" id="stale">${t('it.stale', { at: say().dayAndTime(room.link_since) })}</p>`}
     ${room.problem && !room.is_stale && html`<p class="problem">${say().error(room.problem.code)} <span class="code">${t('error.code-note', { code: room.problem.code })}</span></p>`}
+    ${!room.is_stale && html`<${Alarms} room=${room} />`}
     <${Acts} room=${room} />
     <div class="room-grid">
       <section class="card" aria-labelledby="devices-title">
@@ -56,10 +57,35 @@ export const RoomPage = () => {
   </div>`;
 };
 
+/** Alarms that stay until somebody has seen them. */
+const SEEN = ['on-air'];
+
+/** What the room's own checks say is wrong, each with what to do. */
+const Alarms = (/** @type {{room: RoomView}} */ { room }) => {
+  const isAdmin = !!session.value && session.value.role === 'admin';
+  const lang = say().lang === 'fr' ? 'fr' : 'en';
+  return html`${room.checks
+    .filter((check) => check.status === 'critical' || check.status === 'warning')
+    .map(
+      (check) => html`<section class="alarm" key=${check.id} data-check=${check.id} data-kind=${STATUS_KIND[check.status]} role="alert">
+        <${Icon} name="warning" />
+        <p>
+          <strong>${check.message ? check.message[lang] : check.id}</strong>
+          ${check.remedy && html` <span>${check.remedy[lang]}</span>`}
+          <span class="soft under">${say().dayAndTime(check.since)} · ${check.id}</span>
+        </p>
+        ${SEEN.includes(check.id) &&
+        isAdmin &&
+        html`<button class="button" disabled=${!!busy.value} onClick=${() => actOn(room.id, 'seen', { check: check.id })}>${t('it.seen')}</button>`}
+      </section>`,
+    )}`;
+};
+
 const Acts = (/** @type {{room: RoomView}} */ { room }) => {
   const isAdmin = !!session.value && session.value.role === 'admin';
   const isReachable = room.link === 'online' || room.link === 'late';
   const runs = isRunning(room);
+  const isMuted = !!room.on_air && !room.on_air.sound;
   const told = outcome.value && outcome.value.room === room.id ? outcome.value : null;
   const close = () => (isAsking.value = false);
   const why = !isAdmin ? 'it.act.viewer' : !isReachable ? 'it.act.away' : room.proposal && !runs ? 'it.act.waits' : '';
@@ -67,8 +93,12 @@ const Acts = (/** @type {{room: RoomView}} */ { room }) => {
   return html`<div class="acts">
     ${runs && isReachable
       ? html`<button class="button danger" id="stop" disabled=${isOff} onClick=${() => (isAsking.value = true)}>
-          <${Icon} name="stop" /><span>${t(busy.value === 'stop' ? 'it.act.doing' : 'it.stop')}</span>
-        </button>`
+            <${Icon} name="stop" /><span>${t(busy.value === 'stop' ? 'it.act.doing' : 'it.stop')}</span>
+          </button>
+          ${!isMuted &&
+          html`<button class="button" id="mute" disabled=${isOff} onClick=${() => actOn(room.id, 'mute')}>
+            <${Icon} name="microphone-off" /><span>${t(busy.value === 'mute' ? 'it.act.doing' : 'it.mute')}</span>
+          </button>`}`
       : html`<button class="button" id="propose" disabled=${isOff} onClick=${() => actOn(room.id, 'propose')}>
           <${Icon} name="play" /><span>${t(busy.value === 'propose' ? 'it.act.doing' : 'it.propose')}</span>
         </button>`}
@@ -80,7 +110,7 @@ const Acts = (/** @type {{room: RoomView}} */ { room }) => {
         : why
           ? t(why)
           : runs
-            ? t('it.stop.hint')
+            ? t(isMuted ? 'it.stop.hint' : 'it.mute.hint')
             : t('it.propose.hint')}
     </p>
     ${isAsking.value &&

@@ -66,6 +66,7 @@ export function topLine(words, room, nowMs) {
     parts.push(time ? words.t('it.top.running', { time }) : words.t('it.state.' + room.state));
     parts.push(room.viewers ? words.tn('it.pupils', room.viewers) : words.t('it.pupils.none'));
     if (room.paused) parts.push(words.t('it.top.paused'));
+    if (room.frozen) parts.push(words.t('it.top.frozen'));
     if (room.on_air && !room.on_air.sound) parts.push(words.t('it.top.muted'));
   } else parts.push(words.t('it.top.' + room.state));
   for (const device of room.devices)
@@ -97,6 +98,8 @@ export function eventWords(words, event) {
       return words.t('it.event.viewer.joined');
     case 'viewer.left':
       return words.t('it.event.viewer.left', { time: words.duration(fact.stayed_s || 0) });
+    case 'sending.stopped':
+      return words.t('it.event.sending.stopped', { time: words.duration(fact.after_s || 0) });
     case 'proposal.answered': {
       const reason = ['accepted', 'refused', 'expired'].includes(fact.reason) ? fact.reason : 'expired';
       return words.t('it.event.proposal.' + reason);
@@ -107,7 +110,7 @@ export function eventWords(words, event) {
 }
 
 /** @type {Record<string, string>} */
-const EVENT_KIND = { 'device.lost': 'bad', 'device.back': 'ok', 'lesson.started': 'live', 'lesson.ended': 'off', 'proposal.answered': 'off' };
+const EVENT_KIND = { 'device.lost': 'bad', 'sending.stopped': 'bad', 'device.back': 'ok', 'lesson.started': 'live', 'lesson.ended': 'off', 'proposal.answered': 'off' };
 
 /** @param {EventView} event */
 export const eventKind = (event) => EVENT_KIND[event.kind] || 'quiet';

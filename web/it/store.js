@@ -191,15 +191,15 @@ export async function openRoom(room) {
   }
 }
 
-/** @param {string} room @param {'stop' | 'propose'} act */
-export async function actOn(room, act) {
+/** @param {string} room @param {'stop' | 'mute' | 'propose' | 'seen'} act @param {unknown} [body] */
+export async function actOn(room, act, body) {
   if (busy.value) return;
   busy.value = act;
   outcome.value = null;
   /** @type {ApiError | null} */
   let error = null;
   try {
-    await json('/api/v1/rooms/' + encodeURIComponent(room) + '/' + act, { method: 'POST', json: {}, timeoutMs: 12000 });
+    await json('/api/v1/rooms/' + encodeURIComponent(room) + '/' + act, { method: 'POST', json: body || {}, timeoutMs: 12000 });
   } catch (problem) {
     error = asApiError(problem);
     if (error.status === 401) signedOut();

@@ -18,11 +18,10 @@ const OFFER_TIMEOUTS_MS = [3000, 5000, 10000];
 /** A room whose agent was restarted says for some seconds that it has no lesson, and then resumes it. */
 const RESUME_MS = 12000;
 /**
- * A ticket's TURN credentials run out long before the ticket does: after 4 h, unless the centre is set otherwise. The page
- * is not told when, so a ticket that is older than this is renewed before an attempt. Much sooner, and a class that comes
- * back from a loss would ask for as many tickets as it makes offers. Where they run out sooner still, `no-media` tells.
+ * A ticket and its TURN credentials hold for twelve hours: who waits since the morning needs new ones, everybody else offers
+ * at once. Where they run out sooner, because clocks differ, `no-media` tells.
  */
-const FRESH_MS = 30 * 60 * 1000;
+const FRESH_MS = 11 * 3600 * 1000;
 /** A renewal that takes longer does not hold up the attempt: most credentials are still good, and the next one finds it. */
 const RENEW_MS = 1000;
 /** Refusals that another try cannot heal. */

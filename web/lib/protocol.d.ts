@@ -8,7 +8,7 @@ export interface Access {
   link: string;
 }
 
-/** What came of a button: ``POST /api/v1/rooms/{room}/stop`` and ``…/propose``. */
+/** What came of a button: ``POST /api/v1/rooms/{room}/stop``, ``…/mute``, ``…/propose`` and ``…/seen``. */
 export interface ActAnswer {
   ok: true;
 }
@@ -34,6 +34,12 @@ export interface Check {
   unit: string | null;
   message: Text | null;
   remedy: Text | null;
+}
+
+/** ``cmd/check.seen`` → {}: somebody at the centre has seen an alarm that stays until then; fine when there is none. */
+export interface CheckSeen {
+  check: string;
+  actor: string;
 }
 
 /** The four words for the health of anything. */
@@ -104,7 +110,7 @@ export interface Ended {
 export interface Event {
   id: string;
   at: string;
-  fact: LessonStarted | LessonEnded | DeviceLost | DeviceBack | ViewerJoined | ViewerLeft | ProposalAnswered;
+  fact: LessonStarted | LessonEnded | DeviceLost | DeviceBack | ViewerJoined | ViewerLeft | ProposalAnswered | SendingStopped;
 }
 
 /** ``cmd/event.ack`` → {}: the centre has stored these. */
@@ -123,6 +129,11 @@ export interface EventView {
 
 export interface EventsView {
   events: EventView[];
+}
+
+/** ``POST /api/lesson/freeze``: the board's last picture stays for pupils, or the board is shown again. */
+export interface FreezeBody {
+  frozen: boolean;
 }
 
 /** Numbers, each 10 s, in a lesson each 3 s; never stored one by one. */
@@ -146,11 +157,19 @@ export interface Hello {
   is_in_room: boolean;
 }
 
+/** ``req/ice`` → `IceTold`: the room tries its ICE servers before a pupil depends on them. */
+export interface IceAsked {
+}
+
 /** As in W3C's RTCIceServer. */
 export interface IceServer {
   urls: string[];
   username: string | null;
   credential: string | null;
+}
+
+export interface IceTold {
+  ice_servers: IceServer[];
 }
 
 /** The ticket: ``token`` goes as Bearer to WHEP and to the lesson's live events. */
@@ -178,6 +197,14 @@ export interface LessonEnded {
   reason: string;
   duration_s: number;
   viewers_most: number;
+}
+
+/** ``cmd/lesson.mute`` → {}: hold back what is named. There is no way to say that something be let out again. */
+export interface LessonMute {
+  actor: string;
+  camera: false | null;
+  board: false | null;
+  sound: false | null;
 }
 
 /** ``cmd/lesson.propose`` → {}; somebody in the room accepts it, or it runs out. */
@@ -228,6 +255,8 @@ export interface Notice {
   state: LessonState;
   paused: boolean;
   on_air: OnAir;
+  /** the teacher holds the board's picture as it was */
+  frozen: boolean;
   elapsed_s: number;
   viewers: number;
   /** tracks whose device is away, so that a stand-in is sent */
@@ -283,6 +312,8 @@ export interface PanelView {
   state: LessonState;
   elapsed_s: number | null;
   paused: boolean;
+  /** the teacher holds the board's picture as it was */
+  frozen: boolean;
   on_air: OnAir;
   sign: Sign;
   viewers: PanelViewer[];
@@ -379,6 +410,8 @@ export interface RoomState {
   state: LessonState;
   lesson: LessonReport | null;
   paused: boolean;
+  /** the teacher holds the board's picture as it was */
+  frozen: boolean;
   on_air: OnAir;
   sign: Sign;
   viewers: number;
@@ -415,16 +448,18 @@ export interface RoomView {
   reported_age_s: number | null;
   /** true after a death: what follows was true, and may not be any more */
   is_stale: boolean;
-  /** worst of its devices and its link */
+  /** worst of its devices, its checks and its link */
   status: CheckStatus;
   state: LessonState | null;
   lesson: string | null;
   lesson_started_at: string | null;
   paused: boolean;
+  frozen: boolean;
   on_air: OnAir | null;
   sign: Sign | null;
   viewers: number;
   devices: DeviceReport[];
+  checks: Check[];
   agent: string | null;
   cpu_percent: number | null;
   memory_mb: number | null;
@@ -465,6 +500,20 @@ export interface RtcOffer {
   ice_servers: IceServer[];
   /** the same for all connections of one ticket, and nothing else; absent: not known */
   holder: string | null;
+}
+
+/** ``POST /api/v1/rooms/{room}/seen``: an alarm that stays until somebody has seen it. */
+export interface SeenBody {
+  check: string;
+}
+
+/** A media packet left though no lesson ran; the agent stopped the sending by ending itself. */
+export interface SendingStopped {
+  kind: "sending.stopped";
+  /** whose sender it was */
+  lesson: string;
+  /** since that lesson was over */
+  after_s: number;
 }
 
 /** ``GET /api/v1/session``: who is signed in. */

@@ -4,7 +4,7 @@ import { html } from 'htm/preact';
 import { signal } from '@preact/signals';
 import { Access } from './access.js';
 import { Dialog, Icon, Preview, SoundMeter } from './parts.js';
-import { isBusy, setOnAir, setPaused, stop, t, tn, view } from './store.js';
+import { isBusy, setFrozen, setOnAir, setPaused, stop, t, tn, view } from './store.js';
 
 /** @typedef {import('../lib/protocol').PanelViewer} PanelViewer */
 
@@ -96,6 +96,7 @@ export const Live = () => {
       <${Toggle} id="mute" doing="sound" icon="microphone-off" onIcon="microphone" isOff=${!sound} words=${['panel.mute', 'panel.unmute']} act=${() => setOnAir('sound', !sound)} />
       <${Toggle} id="camera-off" doing="camera" icon="camera-off" onIcon="camera" isOff=${!camera} words=${['panel.camera.off', 'panel.camera.on']} act=${() => setOnAir('camera', !camera)} />
       <${Toggle} id="board-off" doing="board" icon="board-off" onIcon="board" isOff=${!board} words=${['panel.board.off', 'panel.board.on']} act=${() => setOnAir('board', !board)} />
+      <${Toggle} id="freeze" doing="freeze" icon="freeze" onIcon="board" isOff=${value.frozen} words=${['panel.freeze', 'panel.unfreeze']} act=${() => setFrozen(!value.frozen)} />
       <button class="button end" id="stop" onClick=${ask}><${Icon} name="stop" /><span>${t('panel.stop')}</span></button>
     </div>
   </div>`;
@@ -120,6 +121,7 @@ const Facts = () => {
   if (!value.on_air.sound) facts.push(['microphone-off', t('panel.fact.muted')]);
   if (!value.on_air.camera) facts.push(['camera-off', t('panel.fact.camera')]);
   if (!value.on_air.board) facts.push(['board-off', t('panel.fact.board')]);
+  if (value.frozen) facts.push(['freeze', t('panel.fact.frozen')]);
   const order = /** @type {const} */ (['camera', 'microphone', 'board']);
   const missing = order.filter((role) => value.missing.includes(role));
   if (missing.length) facts.push(['warning', t('panel.missing.' + missing.join('+'))]);

@@ -128,6 +128,8 @@ export const dropInterrupted = () => act('drop', '/api/lesson/drop', {});
 export const stop = () => act('stop', '/api/lesson/stop', {});
 /** @param {boolean} paused */
 export const setPaused = (paused) => act('pause', '/api/lesson/pause', { paused });
+/** @param {boolean} frozen */
+export const setFrozen = (frozen) => act('freeze', '/api/lesson/freeze', { frozen });
 /** @param {'camera' | 'board' | 'sound'} track @param {boolean} isOn */
 export const setOnAir = (track, isOn) => act(track, '/api/lesson/on-air', { [track]: isOn });
 /** @param {string} id @param {boolean} accept */

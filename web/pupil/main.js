@@ -297,7 +297,8 @@ function tick() {
   say(el('sound-words'), words.t('class.sound.' + sound));
   const isPaused = notice ? notice.paused : !!(attendance.view && attendance.view.paused);
   const standIn = notice !== null && notice.stand_in.indexOf('sound') >= 0;
-  const text = isPaused ? words.t('class.paused') : standIn ? words.t('class.sound.standin') : '';
+  const isFrozen = notice !== null && !!notice.frozen && notice.on_air.board;
+  const text = isPaused ? words.t('class.paused') : standIn ? words.t('class.sound.standin') : isFrozen ? words.t('class.frozen') : '';
   say(el('class-words'), text);
   el('class-words').hidden = text === '';
   const isSilenced = stage.isMuted || stage.volume === 0;

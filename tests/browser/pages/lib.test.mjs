@@ -280,7 +280,7 @@ const HOUR_MS = 3600 * 1000;
 
 test('who has waited for hours offers with new TURN credentials, under the same name', () =>
   attending(async ({ centre, room, clock }) => {
-    clock.ms += 5 * HOUR_MS;
+    clock.ms += 11.5 * HOUR_MS;
     centre.tell('open');
     await until(() => room.said.length, 'connected');
     assert.deepEqual(room.offers, [{ token: 't2', turn: 'u2' }]);
@@ -293,7 +293,7 @@ test('who has waited for hours offers with new TURN credentials, under the same 
 
 test('a young ticket is used as it is, also for coming back', () =>
   attending(async ({ centre, room, clock, attendance }) => {
-    clock.ms += 0.4 * HOUR_MS;
+    clock.ms += 10 * HOUR_MS;
     centre.tell('open');
     await until(() => attendance.current, 'connected');
     attendance.current.lose();
@@ -306,7 +306,7 @@ for (const trouble of [503, 404, new TypeError('no network')])
     attending(async ({ centre, room, clock, attendance }) => {
       let isRefused = false;
       attendance.addEventListener('refused', () => (isRefused = true));
-      clock.ms += HOUR_MS;
+      clock.ms += 11.5 * HOUR_MS;
       centre.troubles = [trouble];
       centre.tell('open');
       await until(() => attendance.current, 'connected');
@@ -317,7 +317,7 @@ for (const trouble of [503, 404, new TypeError('no network')])
 
 test('a renewal that hangs holds the attempt up for a second, and is there for the next', () =>
   attending(async ({ centre, room, clock, attendance }) => {
-    clock.ms += HOUR_MS;
+    clock.ms += 11.5 * HOUR_MS;
     room.deafTo = ['u1'];
     let answer;
     centre.join = () => new Promise((resolve) => (answer = () => resolve(Centre.prototype.join.call(centre))));

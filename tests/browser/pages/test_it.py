@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
+from agent.sending_alarm import SendingAlarm
 from controller.cli import parser
 from protocol.lesson import LessonState
 from protocol.messages import CheckStatus, DeviceReport, DeviceRole, OnAir, Problem, Sign
@@ -223,6 +224,42 @@ async def test_stopping_asks_first_and_tells_the_result(serve: Serve, open_page:
     await page.click("#stop-yes")
     await expect(page.locator("#outcome")).to_contain_text("Classe arrêtée")
     assert centre.acts() == ["/api/v1/rooms/salle-10/stop"]
+
+
+async def test_a_microphone_is_muted_from_afar_and_not_unmuted(serve: Serve, open_page: OpenPage) -> None:
+    centre = Centre(serve("it"), ROOMS)
+    centre.server.answers["POST /api/v1/rooms/salle-10/mute"] = ActAnswer()
+    page = await open_page(f"{centre.url}?room=salle-10")
+    await expect(page.locator("#mute")).to_have_text("Couper le micro")
+    await page.click("#mute")
+    await expect(page.locator("#outcome")).to_contain_text("Seul le professeur le rouvre")
+    assert centre.acts() == ["/api/v1/rooms/salle-10/mute"]
+    centre.server.push("room", room("Salle 10", **{**LIVE, "on_air": OnAir(sound=False)}))
+    await expect(page.locator("#top-line")).to_contain_text("micro coupé")
+    await expect(page.locator("#mute")).to_have_count(0)
+    await expect(page.locator("#stop")).to_be_enabled()
+    await assert_accessible(page)
+
+
+async def test_an_alarm_stays_on_the_room_until_somebody_says_that_it_was_seen(
+    serve: Serve, open_page: OpenPage
+) -> None:
+    sent = SendingAlarm(Path("/nowhere/at/all"))
+    sent.sound()
+    happened = EventView(id="e1", room="salle-2", kind="sending.stopped", at=ago(9), fact={"after_s": 4.0})
+    centre = Centre(serve("it"), [room("Salle 2", status="critical", checks=(sent.check(),))])
+    centre.server.answers["/api/v1/rooms/salle-2/events"] = EventsView(events=(happened,))
+    centre.server.answers["POST /api/v1/rooms/salle-2/seen"] = ActAnswer()
+    page = await open_page(f"{centre.url}?room=salle-2")
+    await expect(page.locator(".alarm")).to_contain_text("partaient sans classe en cours")
+    await expect(page.locator(".history")).to_contain_text("envoi arrêté net")
+    await assert_accessible(page)
+    await page.click(".alarm button")
+    await expect(page.locator("#outcome")).to_contain_text("marquée comme vue")
+    assert centre.acts() == ["/api/v1/rooms/salle-2/seen"]
+    assert json.loads(centre.server.asked[-1][2]) == {"check": "on-air"}
+    centre.server.push("room", room("Salle 2"))
+    await expect(page.locator(".alarm")).to_have_count(0)
 
 
 async def test_one_pupil_is_spoken_of_as_one(serve: Serve, open_page: OpenPage) -> None:

@@ -84,6 +84,7 @@ STATES = {
         )
     ),
     "failed": but(state=LessonState.FAILED, problem=Problem(code="device-lost", message="x")),
+    "frozen": but(**{**LIVE.model_dump(), "frozen": True}),
     "preparing": but(
         state=LessonState.PREPARING,
         elapsed_s=1,
@@ -264,6 +265,20 @@ async def test_pause_and_mute_are_two_facts(serve: Serve, open_page: OpenPage) -
     await expect(page.locator("#mute")).to_have_text("Remettre le micro")
     await expect(page.locator(".facts li")).to_have_count(2)
     assert sent(server) == [("/api/lesson/on-air", {"sound": False}), ("/api/lesson/pause", {"paused": True})]
+
+
+async def test_the_board_is_frozen_and_released(serve: Serve, open_page: OpenPage) -> None:
+    server = room(serve, LIVE)
+    server.answers["POST /api/lesson/freeze"] = but(**{**LIVE.model_dump(), "frozen": True})
+    page = await open_page(server.url)
+    await expect(page.locator("#freeze")).to_have_text("Figer le tableau")
+    await page.click("#freeze")
+    await expect(page.locator("#freeze")).to_have_text("Libérer le tableau")
+    await expect(page.locator(".facts")).to_contain_text("Le tableau est figé")
+    server.answers["POST /api/lesson/freeze"] = LIVE
+    await page.click("#freeze")
+    await expect(page.locator(".facts li")).to_have_count(0)
+    assert sent(server) == [("/api/lesson/freeze", {"frozen": True}), ("/api/lesson/freeze", {"frozen": False})]
 
 
 async def test_on_a_slow_machine_every_touch_counts_and_shows_that_it_is_busy(

@@ -17,7 +17,7 @@ from agent.config import RoomSettings, parse
 from agent.notify import SystemdNotifier
 from mqttlink.link import Link, Message
 from protocol import topics
-from protocol.messages import Args, Command, ConfigDocument, Event, EventAck, RoomState, RoomStatus, TimeTold
+from protocol.messages import Args, Command, ConfigDocument, Event, EventAck, Health, RoomState, RoomStatus, TimeTold
 from protocol.topics import RoomTopics
 from tests.broker import Broker, free_port
 from tests.integration.agent.process import Process
@@ -47,10 +47,12 @@ class Centre:
         self.statuses: list[RoomStatus] = []
         self.states: list[RoomState] = []
         self.events: list[Event] = []
+        self.health: list[Health] = []
         self._acknowledges = acknowledges
         link.on_message(ROOM.status, self._status)
         link.on_message(ROOM.state, self._state)
         link.on_message(ROOM.event("+"), self._event)
+        link.on_message(ROOM.health, self._health, qos=0)
         link.serve(ROOM.req("+"), self._request)
         link.expect_replies(self._reply_topic)
 
@@ -80,6 +82,9 @@ class Centre:
 
     async def _state(self, message: Message) -> None:
         self.states.append(RoomState.model_validate_json(message.payload))
+
+    async def _health(self, message: Message) -> None:
+        self.health.append(Health.model_validate_json(message.payload))
 
     async def _event(self, message: Message) -> None:
         event = Event.model_validate_json(message.payload)

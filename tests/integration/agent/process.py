@@ -25,6 +25,8 @@ class Process:
 
     def __init__(self, broker: Broker, folder: Path, topics: RoomTopics, devices: dict[str, Any]) -> None:
         link, self.port = broker.room(topics.room), free_port()
+        self.module = "agent.cli"
+        """What is run; a test may put an agent with a fault in its place."""
         self.state = folder / "state"
         self._config = folder / "agent.toml"
         tables: dict[str, dict[str, Any]] = {
@@ -46,7 +48,7 @@ class Process:
 
     @contextmanager
     def running(self, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-        argv = [sys.executable, "-m", "agent.cli", "--config", str(self._config)]
+        argv = [sys.executable, "-m", self.module, "--config", str(self._config)]
         with (self.state.parent / "agent.log").open("ab") as log:
             process = subprocess.Popen(argv, stderr=log, env={**os.environ, **environment})
         try:

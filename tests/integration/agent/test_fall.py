@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 
 import httpx
+import psutil
 import pytest
+from aiortc import RTCSessionDescription
 
+from protocol.messages import CheckSeen, RtcOffer, SendingStopped
 from tests.integration.agent.conftest import Centre, until
 from tests.integration.agent.process import START_S, Process, is_live, shows
+from tests.integration.streams.peer import Peer
 
 
 async def test_a_killed_agent_goes_on_with_its_lesson_paused_and_muted_as_it_was(
@@ -21,12 +26,14 @@ async def test_a_killed_agent_goes_on_with_its_lesson_paused_and_muted_as_it_was
         await panel.post("/api/lesson/start", json={})
         await shows(panel, is_live)
         await panel.post("/api/lesson/on-air", json={"sound": False, "camera": False})
+        await panel.post("/api/lesson/freeze", json={"frozen": True})
         before = (await panel.post("/api/lesson/pause", json={"paused": True})).json()
         first.send_signal(signal.SIGKILL)
         first.wait()
     with process.running():
         after = await shows(panel, is_live)
         assert (after["paused"], after["on_air"]) == (True, {"camera": False, "board": True, "sound": False})
+        assert after["frozen"]
         assert before["elapsed_s"] < after["elapsed_s"] < before["elapsed_s"] + START_S
         await panel.post("/api/lesson/stop", json={})
         await shows(panel, lambda view: view["state"] == "idle")
@@ -89,3 +96,67 @@ async def test_where_nothing_was_interrupted_nothing_is_resumed(process: Process
         await shows(panel, lambda view: view["state"] == "idle")
         answer = await panel.post("/api/lesson/resume", json={})
     assert (answer.status_code, answer.json()["code"]) == (409, "lesson-not-found")
+
+
+async def test_what_is_sent_without_a_lesson_stops_at_once_and_is_an_alarm_until_seen(
+    process: Process, panel: httpx.AsyncClient, centre: Centre
+) -> None:
+    peer = Peer()
+    process.module = "tests.integration.agent.leaky_agent"
+    with process.running() as leaky:
+        await shows(panel, lambda view: view["state"] == "idle")
+        await panel.post("/api/lesson/start", json={})
+        await shows(panel, is_live)
+        answer = await centre.call("rtc.offer", RtcOffer(viewer="v-1", sdp=await peer.offer()))
+        await peer.pc.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
+        await peer.until(lambda: len(peer.sound.arrivals) > 20)
+        children = psutil.Process(leaky.pid).children(recursive=True)
+        await panel.post("/api/lesson/stop", json={})
+        assert await asyncio.to_thread(leaky.wait, 5) == os.EX_SOFTWARE
+    centre.health.clear()
+    got = len(peer.sound.arrivals)
+    await until(lambda: not any(is_alive(child) for child in children), "its children are gone", 2)
+    assert len(peer.sound.arrivals) <= got + 1, "what was under way"
+    assert not (process.state / "lesson.json").exists()
+    process.module = "agent.cli"
+    with process.running():
+        await shows(panel, lambda view: view["state"] == "idle" and view["sign"] == "off")
+        fact = await until(
+            lambda: next((e.fact for e in centre.events if isinstance(e.fact, SendingStopped)), None), "the fact"
+        )
+        started = next(e.fact for e in centre.events if e.fact.kind == "lesson.started")
+        assert fact.lesson == started.lesson
+        assert 1.0 < fact.after_s < 2.0
+        await until(
+            lambda: centre.health and [c.id for c in centre.health[-1].checks] == ["on-air"], "a critical check", 25
+        )
+        assert centre.health[-1].checks[0].status == "critical"
+        await centre.call("check.seen", CheckSeen(check="on-air", actor="it"))
+        await until(lambda: not centre.health[-1].checks, "once seen it is gone", 5)
+    await peer.close()
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+async def test_idle_has_no_capture_process_nor_has_a_second_after_stop(
+    process: Process, panel: httpx.AsyncClient
+) -> None:
+    with process.running() as agent:
+
+        def captures() -> list[str]:
+            """Names of the processes under the spare: one for each device that is held."""
+            of_spare = [c for child in psutil.Process(agent.pid).children() for c in child.children(recursive=True)]
+            return sorted(c.name() for c in of_spare if is_alive(c))
+
+        await shows(panel, lambda view: view["state"] == "idle")
+        assert captures() == []
+        await panel.post("/api/lesson/start", json={})
+        await shows(panel, is_live)
+        assert captures() == ["es-board", "es-camera", "es-microphone"]
+        await panel.post("/api/lesson/stop", json={})
+        await until(lambda: captures() == [], "every device is closed", 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
@@ -11,10 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ConfigDict
 
 from mqttlink.link import Link
 from protocol.errors import CommandError, ConfigError
-from protocol.messages import Access, Args, ConfigDocument, LessonPropose, LessonStop, RoomConfig, RtcClose, RtcOffer
+from protocol.messages import (
+    COMMANDS,
+    Access,
+    Args,
+    ConfigDocument,
+    LessonMute,
+    LessonPropose,
+    LessonStop,
+    RoomConfig,
+    RtcClose,
+    RtcOffer,
+)
 from tests.broker import Broker
 from tests.integration.agent.conftest import ROOM, SIMULATED, Centre, room_settings, running_room, until
 
@@ -185,6 +198,21 @@ async def test_pause_and_mute_are_two_facts(broker: Broker, centre: Centre, tmp_
         assert (view["paused"], view["on_air"]) == (False, {"camera": True, "board": True, "sound": False})
 
 
+async def test_a_frozen_board_stays_frozen_for_the_lesson_and_is_told(
+    broker: Broker, centre: Centre, tmp_path: Path
+) -> None:
+    async with running_room(room_settings(broker, tmp_path, devices={})) as room:
+        assert (await room.press("lesson/freeze", {"frozen": True})).status_code == 409
+        await room.press("lesson/start")
+        await room.state_is("degraded")
+        view = (await room.press("lesson/freeze", {"frozen": True})).json()
+        assert (view["frozen"], view["paused"], view["on_air"]) == (True, False, LET_OUT)
+        assert (await room.press("lesson/pause", {"paused": True})).json()["frozen"]
+        await until(lambda: centre.states[-1].frozen and centre.states[-1].paused, "the centre hears of both")
+        await room.press("lesson/stop")
+        assert not (await room.state_is("idle"))["frozen"]
+
+
 async def test_a_start_from_afar_is_only_proposed(broker: Broker, centre: Centre, tmp_path: Path) -> None:
     async with running_room(room_settings(broker, tmp_path, devices={})) as room:
         await until(lambda: centre.states, "the room is there")
@@ -216,6 +244,58 @@ async def test_a_proposal_that_nobody_answers_runs_out(broker: Broker, centre: C
         assert 3 < (await room.view())["proposal"]["remaining_s"] <= 5
         await until(lambda: "proposal.answered" in centre.facts(), "it ran out")
         assert (await room.view())["proposal"] is None
+
+
+class _Any(Args):
+    """Arguments of any command, and on top of them every word that could mean "let it out"."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+HELD_BACK = {"camera": False, "board": False, "sound": False}
+LET_OUT = {"camera": True, "board": True, "sound": True}
+TRIED: dict[str, dict[str, Any]] = {
+    "rtc.offer": {"viewer": "v-1", "sdp": "v=0\r\n"},
+    "rtc.candidate": {"viewer": "v-1", "candidates": []},
+    "rtc.close": {"viewer": "v-1"},
+    "lesson.stop": {"actor": "it"},
+    "lesson.propose": {"proposal": "p-1", "actor": "it"},
+    "lesson.mute": {"actor": "it", "sound": False},
+    "check.seen": {"check": "on-air", "actor": "it"},
+    "event.ack": {"ids": []},
+}
+
+
+async def test_from_afar_a_microphone_is_muted_and_the_panel_alone_lets_it_out_again(
+    broker: Broker, centre: Centre, tmp_path: Path
+) -> None:
+    async with running_room(room_settings(broker, tmp_path, devices={})) as room:
+        await room.press("lesson/start")
+        await room.state_is("degraded")
+        await centre.call("lesson.mute", LessonMute(actor="it", sound=False))
+        assert (await room.view())["on_air"] == {"camera": True, "board": True, "sound": False}
+        await until(lambda: not centre.states[-1].on_air.sound, "the centre hears of it")
+        await room.press("lesson/on-air", {"sound": True})
+        assert (await room.view())["on_air"] == LET_OUT
+
+
+async def test_no_command_lets_out_what_is_held_back(broker: Broker, centre: Centre, tmp_path: Path) -> None:
+    assert TRIED.keys() == COMMANDS.keys()
+    async with running_room(room_settings(broker, tmp_path, devices={})) as room:
+        await until(lambda: centre.states, "the room is there")
+        for name, args in TRIED.items():
+            for more in ({}, LET_OUT, {"on_air": LET_OUT, "paused": False, "frozen": False}):
+                await room.press("lesson/start")
+                await room.state_is("degraded")
+                await room.press("lesson/on-air", HELD_BACK)
+                await room.press("lesson/pause", {"paused": True})
+                with contextlib.suppress(CommandError):
+                    await centre.call(name, _Any(**{**args, **more}))
+                view = await room.view()
+                if name == "lesson.stop":
+                    assert (await room.state_is("idle"))["sign"] == "off"
+                else:
+                    assert (view["state"], view["on_air"], view["paused"]) == ("degraded", HELD_BACK, True), name
 
 
 class _Odd(Args):

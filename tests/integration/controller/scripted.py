@@ -140,6 +140,8 @@ async def scripted_room(broker: Broker, room: str = ROOM, territory: str = TERRI
         "rtc.candidate": lambda command: {},
         "rtc.close": lambda command: {},
         "lesson.stop": lambda command: {},
+        "lesson.mute": lambda command: {},
+        "check.seen": lambda command: {},
         "lesson.propose": lambda command: {},
         "event.ack": lambda command: {},
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import httpx
 import pytest
 
 from controller.config import HttpConfig, IceConfig, TurnConfig
+from protocol.messages import IceAsked, IceTold
 from tests.broker import Broker, free_port
 from tests.integration.controller.scripted import (
     OFFER,
@@ -131,6 +133,7 @@ async def test_a_ticket_brings_turn_credentials_that_a_real_coturn_takes_until_t
         assert server["urls"] == [url]
         assert (await _allocate(turn_port, server["username"], server["credential"]))[0] == "127.0.0.1"
         expiry, _, subject = server["username"].partition(":")
+        assert int(expiry) == int(datetime.fromisoformat(joined["expires_at"]).timestamp()), "through all of its lesson"
         with pytest.raises(aioice.stun.TransactionFailed):
             await _allocate(turn_port, f"{int(expiry) - 86_400}:{subject}", server["credential"])
 
@@ -142,9 +145,16 @@ async def test_a_ticket_brings_turn_credentials_that_a_real_coturn_takes_until_t
         answer = await eventually("the offer is answered", answered)
         assert f'<{url}>; rel="ice-server"; username="' in answer.headers["link"]
         [_, for_room] = room.commands_named("rtc.offer")[-1].args["ice_servers"]
-        assert for_room["username"].endswith(f":{ROOM}")
+        assert for_room["username"].partition(":")[2].startswith(f"{ROOM}.")
         assert (await _allocate(turn_port, for_room["username"], for_room["credential"]))[0] == "127.0.0.1"
+        told = await room.link.call(
+            room.topics.req("ice"), IceAsked(), reply_topic=room.topics.reply("ice"), timeout_s=5
+        )
+        [_, to_try] = IceTold.model_validate(told).ice_servers
+        assert (to_try.urls, (to_try.username or "").partition(":")[2]) == ((url,), ROOM)
         secret = (await room.access()).link.rsplit("/", 1)[1]
         player = await centre.http.post(f"/whep/{ROOM}?link={secret}", content=OFFER, headers=SDP)
         assert player.status_code == 201
+        [_, for_next] = room.commands_named("rtc.offer")[-1].args["ice_servers"]
+        assert for_next["username"] != for_room["username"], "coturn's quota of a user is one viewer's, not the room's"
         assert secret not in player.headers["link"], "a TURN server's log would open the lesson"

@@ -287,12 +287,17 @@ async def test_a_live_stream_ends_with_the_sign_in_that_opened_it(tmp_path: Path
                 await stream.next("room", deadline_s=3)
 
 
-async def test_stop_and_propose_reach_the_room_and_are_audited(staffed: RunningCentre, room: ScriptedRoom) -> None:
+async def test_stop_mute_and_propose_reach_the_room_and_are_audited(staffed: RunningCentre, room: ScriptedRoom) -> None:
     await staffed.sign_in()
     await eventually("the room is online", lambda: _link_is(staffed, "online"))
     assert (await staffed.http.post(f"/api/v1/rooms/{ROOM}/stop")).json() == {"ok": True}
     assert (await staffed.http.post(f"/api/v1/rooms/{ROOM}/propose")).json() == {"ok": True}
+    assert (await staffed.http.post(f"/api/v1/rooms/{ROOM}/mute")).json() == {"ok": True}
+    assert (await staffed.http.post(f"/api/v1/rooms/{ROOM}/seen", json={"check": "on-air"})).json() == {"ok": True}
     assert [c.args["actor"] for c in room.commands_named("lesson.stop")] == ["admin"]
+    assert [c.args for c in room.commands_named("check.seen")] == [{"check": "on-air", "actor": "admin"}]
+    [mute] = room.commands_named("lesson.mute")
+    assert mute.args == {"actor": "admin", "camera": None, "board": None, "sound": False}
     [proposal] = room.commands_named("lesson.propose")
     assert proposal.args["actor"] == "admin"
     assert proposal.args["proposal"]
@@ -305,8 +310,10 @@ async def test_stop_and_propose_reach_the_room_and_are_audited(staffed: RunningC
     assert (answer.status_code, answer.json()["code"]) == (409, "lesson-transition")
     async with open_store(staffed.config.database) as store:
         noted = [(r.actor, r.act, r.subject, r.outcome) for r in await store.accounts.audit()]
-    assert noted[:4] == [
+    assert noted[:6] == [
         ("admin", "lesson.stop", ROOM, "lesson-transition"),
+        ("admin", "check.seen", ROOM, "ok"),
+        ("admin", "lesson.mute", ROOM, "ok"),
         ("admin", "lesson.propose", ROOM, "ok"),
         ("admin", "lesson.stop", ROOM, "ok"),
         ("admin", "sign-in", "", "ok"),
@@ -320,8 +327,9 @@ async def _link_is(centre: RunningCentre, link: str) -> bool:
 async def test_a_viewer_may_look_and_not_act(staffed: RunningCentre, room: ScriptedRoom) -> None:
     await staffed.sign_in("looker")
     assert (await staffed.http.get("/api/v1/rooms")).status_code == 200
-    answer = await staffed.http.post(f"/api/v1/rooms/{ROOM}/stop")
-    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    for act in ("stop", "mute", "propose"):
+        answer = await staffed.http.post(f"/api/v1/rooms/{ROOM}/{act}")
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     assert not room.commands
 
 

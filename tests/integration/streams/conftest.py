@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ class Room:
 
     publisher: Publisher
     changes: list[ViewerChange]
+    left: list[float]
+    """When media packets left; CLOCK_MONOTONIC."""
     run: asyncio.Task[None]
     feeds: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -53,9 +56,16 @@ async def open_room(
             room="Salle 12", state=LessonState.LIVE, paused=False, on_air=OnAir(), elapsed_s=1, viewers=viewers
         )
 
-    publisher = Publisher(settings or StreamSettings(), notice=notice, on_viewer=changes.append, filters=filters)
+    left: list[float] = []
+    publisher = Publisher(
+        settings or StreamSettings(),
+        notice=notice,
+        on_viewer=changes.append,
+        filters=filters,
+        on_packet=lambda: left.append(time.monotonic()),
+    )
     rooms.append(publisher)
-    room = Room(publisher, changes, asyncio.create_task(publisher.run()))
+    room = Room(publisher, changes, left, asyncio.create_task(publisher.run()))
     try:
         yield room
     finally:

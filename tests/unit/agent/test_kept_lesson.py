@@ -117,3 +117,8 @@ def test_a_disk_that_takes_nothing_costs_the_resuming_alone(tmp_path: Path, capl
     disk.keep()
     disk.keep()
     assert [record.message for record in caplog.records] == ["The lesson cannot be kept on disk"]
+
+
+def test_a_lesson_that_was_being_closed_is_not_gone_on_with(disk: Disk) -> None:
+    disk.keep(is_over=True)
+    assert disk.verdict() == "forget"

@@ -30,6 +30,12 @@ def test_turn_credentials_run_out_and_are_what_coturn_computes(tmp_path: Path) -
     assert turn.credential == base64.b64encode(mark).decode()
 
 
+@pytest.mark.parametrize(("until", "expiry"), [(1_043_200.5, "1043200"), (1_000_060.0, "1003600")])
+def test_a_tickets_credentials_hold_as_long_as_it_does(tmp_path: Path, until: float, expiry: str) -> None:
+    _, turn = _servers(tmp_path, "s3cret").for_subject("jti-1", until=until)
+    assert turn.username == f"{expiry}:jti-1"
+
+
 def test_without_configuration_there_is_no_server() -> None:
     assert IceServers(IceConfig(), lambda: 0.0).for_subject("x") == ()
 

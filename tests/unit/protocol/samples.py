@@ -31,6 +31,7 @@ SAMPLES: dict[str, BaseModel] = {
         sid="5f2c",
         state=LessonState.DEGRADED,
         lesson=messages.LessonReport(id="l-1", started_at=AT),
+        frozen=True,
         on_air=messages.OnAir(sound=False),
         sign=messages.Sign.LIVE,
         viewers=8,
@@ -81,6 +82,7 @@ SAMPLES: dict[str, BaseModel] = {
     "event-proposal-answered": messages.Event(
         id="e-7", at=AT, fact=messages.ProposalAnswered(proposal="p-1", accepted=True, reason="accepted")
     ),
+    "event-sending-stopped": messages.Event(id="e-8", at=AT, fact=messages.SendingStopped(lesson="l-1", after_s=12.5)),
     "command-rtc-offer": messages.Command(
         id="q-1",
         deadline=1_795_000_000.0,
@@ -103,8 +105,21 @@ SAMPLES: dict[str, BaseModel] = {
         deadline=1_795_000_000.0,
         args=messages.LessonPropose(proposal="p-1", actor="admin").model_dump(mode="json"),
     ),
+    "command-lesson-mute": messages.Command(
+        id="q-5",
+        deadline=1_795_000_000.0,
+        args=messages.LessonMute(actor="admin", sound=False).model_dump(mode="json"),
+    ),
+    "command-check-seen": messages.Command(
+        id="q-6",
+        deadline=1_795_000_000.0,
+        args=messages.CheckSeen(check="on-air", actor="admin").model_dump(mode="json"),
+    ),
     "command-event-ack": messages.Command(
         id="q-4", deadline=1_795_000_000.0, args=messages.EventAck(ids=("e-1", "e-2")).model_dump(mode="json")
+    ),
+    "ice-told": messages.IceTold(
+        ice_servers=(messages.IceServer(urls=("turns:turn.example:443?transport=tcp",), username="u", credential="c"),)
     ),
     "answer-ok": messages.Answer(ok=True, result={"sdp": "v=0\r\n"}),
     "answer-error": messages.Answer(ok=False, error=messages.Problem(code="starting", message="…", retry_after_s=0.3)),

@@ -37,6 +37,7 @@ def test_every_message_on_a_topic_has_a_golden_file() -> None:
     topics |= {messages.ConfigDocument, messages.Event, messages.Command, messages.Answer}
     facts = {messages.LessonStarted, messages.LessonEnded, messages.DeviceLost, messages.DeviceBack}
     facts |= {messages.ViewerJoined, messages.ViewerLeft, messages.ProposalAnswered}
+    facts |= {messages.SendingStopped}
     said = {channel.Hello, channel.Reception, channel.Bye, channel.Notice, channel.Ended}
     assert topics | facts | said <= written
 
@@ -57,6 +58,12 @@ def test_unknown_fields_are_refused_in_a_pages_body() -> None:
 def test_join_takes_exactly_one_of_code_and_link(body: str) -> None:
     with pytest.raises(ValidationError, match="either code or link"):
         pages.JoinRequest.model_validate_json(body)
+
+
+@pytest.mark.parametrize("args", ['{"actor": "x", "sound": true}', '{"actor": "x", "sound": 1}', '{"actor": "x"}'])
+def test_from_afar_nothing_is_let_out_again(args: str) -> None:
+    with pytest.raises(ValidationError):
+        messages.LessonMute.model_validate_json(args)
 
 
 def test_a_fact_of_unknown_kind_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -257,3 +258,48 @@ def test_every_change_of_what_is_shown_is_a_scene_that_begins_with_a_key_frame()
     assert stage.shown == ["away", 1, 2, "off", "off", 3]
     assert stage.encoder.scenes == [(0, False), (1, True), (1, False), (2, True), (2, False), (3, True)]
     assert stage.begun == [1, 2, 3]
+
+
+def test_a_frozen_board_keeps_its_picture_for_everybody_and_goes_on_with_the_newest() -> None:
+    stage = Stage("board")
+    stage.push(1)
+    stage.track.set_frozen(True)
+    stage.push(2)
+    stage.clock.pass_s(5.0)
+    stage.push(3)
+    stage.clock.pass_s(5.0)
+    assert set(stage.shown[1:]) == {1}
+    assert len(stage.shown) > 4, "the keep-alive goes on"
+    stage.track.make_key(stage.encoding)
+    assert stage.shown[-1] == 1, "for one who comes in now"
+    assert int(stage.track.shown.frame().image[0, 0]) == 1, "and on the panel"
+    stage.track.set_frozen(False)
+    assert stage.shown[-1] == 3
+    assert stage.encoder.scenes[-1][1], "a key frame"
+    stage.push(4)
+    stage.clock.pass_s(0.2)
+    assert stage.shown[-1] == 4
+
+
+def test_a_board_frozen_before_its_first_picture_shows_the_stand_in() -> None:
+    stage = Stage("board")
+    stage.track.set_frozen(True)
+    stage.push(1)
+    stage.clock.pass_s(3.0)
+    assert set(stage.shown[1:]) == {"off"}
+    stage.track.set_frozen(False)
+    assert stage.shown[-1] == 1
+
+
+def test_freezing_is_apart_from_pause_mute_and_a_lost_device() -> None:
+    stage = Stage("board")
+    stage.push(1)
+    stage.track.set_frozen(True)
+    stage.track.set_on_air(True, True)
+    stage.push(2)
+    stage.track.set_on_air(False, False)
+    stage.track.set_on_air(True, False)
+    stage.track.set_away(True)
+    stage.clock.pass_s(1.0)
+    changes = [now for before, now in pairwise(stage.shown) if now != before]
+    assert changes == [1, "paused", "off", 1], "what is frozen needs no board"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from concurrent.futures import Executor, Future
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -30,6 +32,16 @@ def test_every_stand_in_is_slate_with_bright_words(track: PictureTrackName, reas
     assert abs(int(np.median(luma)) - SLATE_Y) <= 3
     assert luma.max() > 200
     assert 0.005 < np.mean(luma > 120) < 0.2
+
+
+@pytest.mark.parametrize("reason", get_args(StandInReason))
+@pytest.mark.parametrize("track", get_args(PictureTrackName))
+def test_a_stand_in_knows_no_room_name_or_code_and_holds_no_qr(track: PictureTrackName, reason: StandInReason) -> None:
+    """It is made from what it stands in for, why, and its size; nothing of a lesson can get into it."""
+    frame = StandIns().picture(track, reason, 1280, 720)
+    found, _ = cv2.QRCodeDetector().detect(frame.image[:720])
+    assert not found
+    assert list(inspect.signature(StandIns.picture).parameters) == ["self", "track", "reason", "width_px", "height_px"]
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1920, 1080), (640, 480), (2, 2), (176, 144), (1024, 768), (300, 1000)])

@@ -75,6 +75,9 @@ class Source:
     def on_sent(self) -> None:
         self.told.append("sent")
 
+    def on_sent_again(self) -> None:
+        self.told.append("sent again")
+
 
 def taken(source: Source, transport: Transport | None = None) -> RTCRtpSender:
     sender = RTCRtpSender("video", cast("Any", transport or Transport()))
@@ -89,12 +92,15 @@ async def test_packets_are_ours_as_they_are_with_the_time_of_capture() -> None:
     sender.replaceTrack(wire.NamedTrack("video", "camera"))
     await sender.send(RTCRtpSendParameters(codecs=[H264]))
     await source.emptied.wait()
+    await sender._retransmit(transport.packets[0].sequence_number)
     await sender.stop()
+    again = transport.packets.pop()
+    assert again.payload.endswith(b"one")
     assert [(p.payload, p.marker) for p in transport.packets] == [(b"one", 0), (b"two", 1), (b"three", 1)]
     times = [p.timestamp for p in transport.packets]
     assert times[0] == times[1]
     assert (times[2] - times[0]) & 0xFFFFFFFF == 45_000
-    assert source.told == ["sent"] * 3
+    assert source.told == [*["sent"] * 3, "sent again"], "a packet that leaves again is one that left"
 
 
 async def test_what_the_sender_report_reads_pairs_rtp_time_with_capture() -> None:
