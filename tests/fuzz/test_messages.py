@@ -19,8 +19,10 @@ from agent.commands import Commands
 from agent.devices.capture import CaptureHost
 from agent.kept_lesson import LessonKeeper
 from agent.lesson import Lesson
+from agent.on_air import Departures
 from agent.outbox import Outbox
 from agent.streams.publisher import StreamSettings
+from agent.streams.turn import Reach
 from mqttlink.centre_clock import CentreClock
 from mqttlink.message import Message
 from mqttlink.rpc import Served
@@ -86,8 +88,10 @@ async def answering_room(folder: Path) -> AsyncIterator[tuple[Served, list[Answe
     """The room's real commands on a real lesson without devices."""
     outbox = Outbox(folder / "outbox.sqlite")
     keeper = LessonKeeper(folder / "lesson.json", "boot")
-    lesson = Lesson(lambda: "B12", (), CaptureHost([]), StreamSettings(max_viewers=3), outbox, keeper)
-    commands = Commands(lesson, outbox, is_ready=lambda: True, on_acknowledged=lambda: None)
+    lesson = Lesson(lambda: "B12", (), CaptureHost([]), StreamSettings(max_viewers=3), outbox, keeper, Departures())
+    commands = Commands(
+        lesson, outbox, Reach(), is_ready=lambda: True, on_acknowledged=lambda: None, on_seen=lambda check: None
+    )
     answers: list[Answer] = []
 
     async def publish(
@@ -117,6 +121,8 @@ COMMANDS: list[tuple[str, dict[str, Any]]] = [
     ("rtc.close", {"viewer": "v-1"}),
     ("lesson.stop", {"actor": "it"}),
     ("lesson.propose", {"proposal": "p-1", "actor": "it", "expires_s": 60}),
+    ("lesson.mute", {"actor": "it", "sound": False}),
+    ("check.seen", {"check": "on-air", "actor": "it"}),
     ("event.ack", {"ids": ["e-1", "e-2"]}),
 ]
 
