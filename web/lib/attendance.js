@@ -87,6 +87,8 @@ export class Attendance extends EventTarget {
     this.reporter = undefined;
     /** @private */
     this.phase = '';
+    /** The lesson whose end is known here; the centre may still call it open, for it hears of the end a moment later. */
+    this.over = '';
     /** @private @type {ReturnType<typeof setTimeout> | undefined} */
     this.grace = undefined;
   }
@@ -117,6 +119,12 @@ export class Attendance extends EventTarget {
     this.isIn = true;
     this.reporter = this.reporter || setInterval(() => this.report(), RECEPTION_MS);
     if (this.view) this.take(this.view);
+  }
+
+  /** After the end of a lesson: wait for the next one behind the same door. Rejects with ApiError. */
+  async waitForNext() {
+    const view = await this.join(this.key);
+    if (view.lesson === this.over) this.waitAtTheDoor();
   }
 
   /** The network may be another one: connect anew beside what there is, which stays until that stands. */
@@ -267,10 +275,10 @@ export class Attendance extends EventTarget {
   /** @private @param {LessonView} view */
   take(view) {
     const cameBack = this.grace !== undefined || (this.view && !this.view.room_online && view.room_online);
-    const isOther = this.view && this.view.lesson !== view.lesson;
     this.view = view;
+    const isOver = view.lesson === this.over;
     // The offer leaves before the page is drawn anew: a phone takes as long for that as the room for its answer.
-    const isOpening = this.isIn && view.phase === 'open' && !(this.phase === 'ended' && !isOther);
+    const isOpening = this.isIn && view.phase === 'open' && !isOver;
     const isNew = isOpening && this.phase !== 'class';
     if (isNew) {
       this.phase = 'class';
@@ -280,7 +288,10 @@ export class Attendance extends EventTarget {
     this.tell('view', view);
     if (isNew) this.tell('phase', { phase: 'class', reason: '' });
     if (!this.isIn) return;
-    if (this.phase === 'ended' && !isOther) return;
+    if (isOver) {
+      if (view.phase === 'ended' && this.phase === 'waiting') this.rejoin(); // now the centre has the next one
+      return;
+    }
     if (view.phase !== 'waiting') this.endGrace();
     if (view.phase === 'open') {
       if (cameBack) this.backoff.hurry();
@@ -315,6 +326,7 @@ export class Attendance extends EventTarget {
 
   /** @private @param {string} reason */
   end(reason) {
+    this.over = this.view ? this.view.lesson : '';
     this.endGrace();
     this.drop();
     this.enterPhase('ended', reason);

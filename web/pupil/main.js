@@ -184,10 +184,8 @@ function markChosen() {
 }
 
 async function waitAgain() {
-  joining = null;
   try {
-    await join(/** @type {string} */ (link));
-    attendance.enter(attendance.name, attendance.isInRoom);
+    await attendance.waitForNext();
   } catch (error) {
     refuse(asApiError(error));
   }

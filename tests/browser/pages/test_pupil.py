@@ -170,6 +170,34 @@ async def test_an_ended_lesson_is_told_and_the_link_waits_for_the_next(
     await phase(page, "waiting")
 
 
+async def test_who_waits_again_before_the_centre_has_heard_of_the_end_is_in_the_next_lesson(
+    serve: Serve, open_page: OpenPage, complaints: Complaints
+) -> None:
+    complaints.expected = {503}
+    server = centre(serve, view("open"))
+    page = await open_page(f"{server.url}/j/good", **PHONE)
+    await page.click("#enter")
+    await phase(page, "class")
+    server.push("lesson", view("ended"))
+    await phase(page, "ended")
+    await page.click("#again")  # answered by a centre for which this lesson is still open
+    await phase(page, "waiting")
+    asked = len(offers(server))
+    join = server.answers["POST /api/v1/join"]
+    assert callable(join)
+    following = join(b'{"link": "good"}')
+    assert isinstance(following, JoinAnswer)
+    open_next = view("open").model_copy(update={"lesson": "l-2"})
+    server.answers["POST /api/v1/join"] = following.model_copy(
+        update={"view": view().model_copy(update={"lesson": "l-2"})}
+    )
+    server.greeting = [("lesson", open_next)]
+    server.push("lesson", view("open"))
+    server.push("lesson", view("ended"))
+    await phase(page, "class")
+    assert len(offers(server)) > asked
+
+
 async def test_a_lost_line_while_waiting_is_told_with_its_age(
     serve: Serve, open_page: OpenPage, complaints: Complaints
 ) -> None:
