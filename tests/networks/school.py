@@ -80,11 +80,9 @@ CASES = {
 class Panel(Rig):
     """The room's panel, asked from within the room; its program is started elsewhere."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.links = {"panel": f"http://127.0.0.1:{PANEL_PORT}/"}
-
     def _ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        token = (self.folder / "agent" / "panel-token").read_text().partition("\n")[0]
+        self.links = {"panel": f"http://127.0.0.1:{PANEL_PORT}/?token={token}"}
         with entered("room"):
             return super()._ask(method, path, body)
 
