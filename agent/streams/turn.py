@@ -227,7 +227,7 @@ class Reach:
             self.on_news()
 
     def checks(self) -> tuple[Check, ...]:
-        """Return ``turn-udp``, ``turn-tcp`` and ``turn-tls``, as far as there are any, after ``turn``, their worst."""
+        """Return ``turn``, all ways together, then ``turn-udp``, ``turn-tcp``, ``turn-tls`` as far as there are any."""
         return self._checks
 
     def _is_decided(self, offered: Sequence[Address]) -> bool:
@@ -277,14 +277,12 @@ class Reach:
         if self._known is None:
             found = [("turn", CheckStatus.UNKNOWN, _UNTRIED, None)]
         else:
-            found = []
-            for way in TURN_WAYS:
-                outcomes = [self._outcomes[a.url] for a in self._known if a.way == way]
-                if outcomes:
-                    worst = "" if "" in outcomes else outcomes[0]
-                    found.append(_verdict(way, worst))
-            if found:
-                found.insert(0, _summary({id_: status for id_, status, _, _ in found}))
+            outcomes = {
+                way: sorted(self._outcomes[a.url] for a in self._known if a.way == way)[0]  # "": one of them is open
+                for way in TURN_WAYS
+                if any(a.way == way for a in self._known)
+            }
+            found = _verdicts(outcomes)
         before = {check.id: check for check in self._checks}
         now = self._now()
         self._checks = tuple(
@@ -334,28 +332,34 @@ _REMEDIES: Mapping[str, Text] = {
 }
 
 
-def _verdict(way: Way, outcome: str) -> _Verdict:
-    if not outcome:
-        return (f"turn-{way}", CheckStatus.OK, None, None)
-    fr, en = _REASONS[outcome]
-    message = Text(fr=f"Le serveur TURN {fr} par {_NAMES[way]}.", en=f"The TURN server {en} over {_NAMES[way]}.")
-    return (f"turn-{way}", CheckStatus.CRITICAL, message, _REMEDIES.get(outcome, _PORT))
-
-
-def _summary(ways: Mapping[str, CheckStatus]) -> _Verdict:
-    """Return the worst of the ways, with what it means for pupils."""
-    open_ways = [_NAMES[id_.removeprefix("turn-")] for id_, status in ways.items() if status is CheckStatus.OK]
-    if len(open_ways) == len(ways):
-        return ("turn", CheckStatus.OK, None, None)
-    if not open_ways:
-        message = Text(
-            fr="Aucun relais n’est joignable : des élèves hors de l’école peuvent rester dehors.",
-            en="No relay can be reached: pupils outside the school may stay outside.",
-        )
-    else:
+def _verdicts(outcomes: Mapping[Way, str]) -> list[_Verdict]:
+    """Judge all ways by what came of each. A closed one is grave only where none is open: many schools drop UDP."""
+    if not outcomes:
+        return []
+    open_ways = [_NAMES[way] for way, outcome in outcomes.items() if not outcome]
+    closed = CheckStatus.WARNING if open_ways else CheckStatus.CRITICAL
+    found: list[_Verdict] = []
+    if len(open_ways) == len(outcomes):
+        found.append(("turn", CheckStatus.OK, None, None))
+    elif open_ways:
         fr, en = " et ".join(open_ways), " and ".join(open_ways)
         message = Text(
             fr=f"Le relais ne répond que par {fr} ; la classe passe par là.",
             en=f"The relay answers over {en} alone; the class goes that way.",
         )
-    return ("turn", CheckStatus.CRITICAL, message, _PORT)
+        found.append(("turn", closed, message, _PORT))
+    else:
+        message = Text(
+            fr="Aucun relais n’est joignable : des élèves hors de l’école peuvent rester dehors.",
+            en="No relay can be reached: pupils outside the school may stay outside.",
+        )
+        found.append(("turn", closed, message, _PORT))
+    return found + [_verdict(way, outcome, closed) for way, outcome in outcomes.items()]
+
+
+def _verdict(way: Way, outcome: str, closed: CheckStatus) -> _Verdict:
+    if not outcome:
+        return (f"turn-{way}", CheckStatus.OK, None, None)
+    fr, en = _REASONS[outcome]
+    message = Text(fr=f"Le serveur TURN {fr} par {_NAMES[way]}.", en=f"The TURN server {en} over {_NAMES[way]}.")
+    return (f"turn-{way}", closed, message, _REMEDIES.get(outcome, _PORT))

@@ -22,7 +22,7 @@ TURN = IceServer(
     username="u",
     credential="c",
 )
-OK, CRITICAL, UNKNOWN = CheckStatus.OK, CheckStatus.CRITICAL, CheckStatus.UNKNOWN
+OK, WARNING, CRITICAL, UNKNOWN = CheckStatus.OK, CheckStatus.WARNING, CheckStatus.CRITICAL, CheckStatus.UNKNOWN
 
 
 class Network:
@@ -85,7 +85,7 @@ async def test_each_way_is_told_and_the_worst_is_the_rooms() -> None:
     reach = _reach(Network(udp=TimeoutError(), tls=ssl.SSLCertVerificationError()))
     assert _statuses(reach) == {"turn": UNKNOWN}
     await reach.look((STUN, TURN))
-    assert _statuses(reach) == {"turn": CRITICAL, "turn-udp": CRITICAL, "turn-tcp": OK, "turn-tls": CRITICAL}
+    assert _statuses(reach) == {"turn": WARNING, "turn-udp": WARNING, "turn-tcp": OK, "turn-tls": WARNING}
     said = {check.id: check for check in reach.checks()}
     assert (said["turn"].message or turn._PORT).en == "The relay answers over TCP alone; the class goes that way."
     assert (said["turn-tls"].message or turn._PORT).fr == "Le serveur TURN montre un certificat refusé par TLS."
