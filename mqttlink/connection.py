@@ -27,6 +27,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from mqttlink.message import Message
+from mqttlink.network_changes import has_address
 from mqttlink.settings import LinkSettings
 from protocol.errors import BrokerError
 
@@ -389,6 +390,11 @@ class Connection:
             log.debug("The connection is cut without last words", extra={"reason": str(error)})
         finally:
             client.abandon()
+
+    def has_own_address(self) -> bool:
+        """Return whether this machine still has the address that the connection comes from."""
+        line = self._client.paho.socket() if self._client is not None else None
+        return line is None or has_address(line)
 
     def drop(self) -> None:
         """Cut the line without a word; the will speaks."""

@@ -21,6 +21,7 @@ from mqttlink.centre_clock import CentreClock
 from mqttlink.connection import Connection, properties
 from mqttlink.dispatch import MOST_AT_ONCE, MOST_WAITING, Handler, Route
 from mqttlink.message import Message, matches
+from mqttlink.network_changes import network_changes
 from mqttlink.presence import Presence
 from mqttlink.rpc import Calls, CommandHandler, Served
 from mqttlink.settings import LinkSettings
@@ -37,6 +38,8 @@ CALM_S = 5.0
 """A connection that held this long was a good one: the back-off starts anew."""
 WILL_NOT_HEAL = frozenset({"broker-certificate", "broker-not-authorised", "broker-refused"})
 """Refusals that only people end; trying them often fills two logs."""
+OVERTAKEN_S = 1.0
+"""An attempt that is under way when the network changes gets this much longer."""
 TIME_TIMEOUT_S = 5.0
 ANSWER_WAIT_S = 10.0
 """An answer waits so long for a line; whoever asked waits hardly longer."""
@@ -55,7 +58,6 @@ class Link:
         *,
         clock: CentreClock | None = None,
         jitter: Callable[[], float] = random.random,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         mono: Callable[[], float] = time.monotonic,
         new_sid: Callable[[], str] = lambda: secrets.token_hex(8),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -69,7 +71,7 @@ class Link:
         self.last_error: BrokerError | None = None
         """Why there is no connection; None while there is one."""
         self._presence = presence
-        self._jitter, self._sleep, self._mono, self._new_sid, self._now = jitter, sleep, mono, new_sid, now
+        self._jitter, self._mono, self._new_sid, self._now = jitter, mono, new_sid, now
         self._connection: Connection | None = None
         self._connected = asyncio.Event()
         self._connected_callbacks: list[Callback] = []
@@ -80,6 +82,8 @@ class Link:
         self._leaving = DeathReason.SHUTDOWN
         self._group: asyncio.TaskGroup | None = None
         self._was_ever_connected = False
+        self._opening: asyncio.Timeout | None = None
+        self._network_has_changed = asyncio.Event()
 
     # --- what it hears ------------------------------------------------------------------------------------------
 
@@ -223,32 +227,64 @@ class Link:
     async def run(self) -> None:
         """Connect, and again whenever the line is lost, until cancelled; then publish our death and leave.
 
-        Each connection is a new client; the wait between two is random between nothing and a bound that doubles.
+        Each connection is a new client; the wait between two is random between nothing and a bound that doubles. A
+        change of the network ends it, and the connection, too, when this machine has lost the address it came from.
         Raises what a callback raises: a fault of ours, told as ``failed``.
         """
-        backoff_s = self.settings.first_backoff_s
         try:
-            async with asyncio.TaskGroup() as group:
-                self._group = group
-                for route in self._routes:
-                    route.work_in(group)
-                while True:
-                    began_s = self._mono()
-                    try:
-                        await self._one_connection(group)
-                    except BrokerError as error:
-                        if self._mono() - began_s >= CALM_S:
-                            backoff_s = self.settings.first_backoff_s
-                        if error.code in WILL_NOT_HEAL:
-                            backoff_s = self.settings.most_backoff_s
-                        wait_s = self._jitter() * backoff_s
-                        backoff_s = min(backoff_s * 2, self.settings.most_backoff_s)
-                        self._note_lost(error, wait_s)
-                        await self._sleep(wait_s)
+            with network_changes(self._network_changed):
+                async with asyncio.TaskGroup() as group:
+                    self._group = group
+                    for route in self._routes:
+                        route.work_in(group)
+                    await self._connect_always(group)
         finally:
             self._group = None
             for route in self._routes:
                 route.work_in(None)
+
+    async def _connect_always(self, group: asyncio.TaskGroup) -> None:
+        backoff_s = self.settings.first_backoff_s
+        while True:
+            began_s = self._mono()
+            try:
+                await self._one_connection(group)
+            except BrokerError as error:
+                if self._mono() - began_s >= CALM_S:
+                    backoff_s = self.settings.first_backoff_s
+                if error.code in WILL_NOT_HEAL:
+                    backoff_s = self.settings.most_backoff_s
+                wait_s = self._jitter() * backoff_s
+                backoff_s = min(backoff_s * 2, self.settings.most_backoff_s)
+                self._note_lost(error, wait_s)
+                if await self._network_changes_in(wait_s) and error.code not in WILL_NOT_HEAL:
+                    backoff_s = self.settings.first_backoff_s
+                    await asyncio.sleep(self._jitter() * backoff_s)  # a school's rooms hear of it all at once
+
+    async def _network_changes_in(self, wait_s: float) -> bool:
+        """Wait, and return at once with True when the network changes meanwhile."""
+        self._network_has_changed.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._network_has_changed.wait()
+        return self._network_has_changed.is_set()
+
+    def _network_changed(self) -> None:
+        self._network_has_changed.set()
+        if self._connection is not None and not self._connection.has_own_address():
+            self._connection.drop()
+        if self._opening is not None and not self._opening.expired():  # perhaps from an address that is gone
+            end_s = asyncio.get_running_loop().time() + OVERTAKEN_S
+            self._opening.reschedule(min(end_s, self._opening.when() or end_s))
+
+    async def _open(self, connection: Connection) -> None:
+        try:
+            async with asyncio.timeout(None) as self._opening:
+                await connection.open()
+        except TimeoutError:
+            raise BrokerError(f"the network changed on the way to the broker {self.settings.broker}") from None
+        finally:
+            self._opening = None
 
     async def _one_connection(self, group: asyncio.TaskGroup) -> None:
         sid = self._new_sid()
@@ -256,7 +292,7 @@ class Link:
         reason: DeathReason | None = DeathReason.FAILED
         is_born = False
         try:
-            await connection.open()
+            await self._open(connection)
             await connection.subscribe(self._subscriptions())
             if self._presence is not None:
                 birth = self._presence.birth_payload(sid)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(120)
 OK, NO = "ok", "warning"
 
 
-def attend(case: str) -> dict[str, Any]:
+def inside(*arguments: str) -> dict[str, Any]:
     for program, package in (
         ("mosquitto", "mosquitto"),
         ("mosquitto_sub", "mosquitto-clients"),
@@ -28,7 +28,12 @@ def attend(case: str) -> dict[str, Any]:
         (chromium.PROGRAM, chromium.PACKAGE),
     ):
         need(program, package)
-    told: dict[str, Any] = run_inside("tests.networks.attend", case, timeout_s=100)
+    told: dict[str, Any] = run_inside("tests.networks.attend", *arguments, timeout_s=100)
+    return told
+
+
+def attend(case: str) -> dict[str, Any]:
+    told = inside(case)
     assert min(told["pictures"].values()) > 0, told
     return told
 
@@ -65,3 +70,8 @@ def test_where_only_443_is_open_the_relay_is_reached_over_tls() -> None:
     assert (told["pair"]["own"], told["pair"]["room"], told["pair"]["relay"]) == ("relay", "relay", "tls")
     assert told["checks"] == {"turn": NO, "turn-udp": NO, "turn-tcp": NO, "turn-tls": OK}
     assert max(told["first_ms"].values()) < 3_000, "nobody waits for a server that keeps silent"
+
+
+def test_a_room_with_another_address_does_not_wait_for_the_old_line_to_time_out() -> None:
+    told = inside("home", "moved")
+    assert told["back_s"] < 10, "in vain on its old address it is 30 s"
