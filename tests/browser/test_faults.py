@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from benchmarks.faults import ROWS, Bench, measure
+from benchmarks.program_faults import ROWS, Bench, measure
 from tests.browser.people import People
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(150)]

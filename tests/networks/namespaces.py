@@ -168,6 +168,14 @@ class Networks:
         _ip("-n", router, "address", "flush", "dev", "out")
         _ip("-n", router, "address", "add", f"{outside}/24", "dev", "out")
 
+    def cut(self, place: str) -> None:
+        """Cut what joins a place, mostly a router, with the world outside."""
+        _ip("link", "set", f"o-{place}", "down")
+
+    def mend(self, place: str) -> None:
+        """Mend what was cut."""
+        _ip("link", "set", f"o-{place}", "up")
+
     def _make(self, place: str) -> None:
         if Path("/run/netns", place).exists():
             return
