@@ -29,6 +29,7 @@ APIS = (
     ("POST", "lesson/resume"),
     ("POST", "lesson/drop"),
     ("POST", "lesson/pause"),
+    ("POST", "lesson/freeze"),
     ("POST", "lesson/on-air"),
     ("POST", "proposal"),
     ("POST", "unlock"),
