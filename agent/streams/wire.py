@@ -246,7 +246,17 @@ def is_sending(transceiver: RTCRtpTransceiver) -> bool:
 async def close_peer(peer: RTCPeerConnection, limit_s: float) -> None:
     """Close, and wait ``limit_s`` for it at most: a dead relay takes seconds, and goes on by itself.
 
-    Closing is never cancelled: aiortc may be closing the peer already, and would find its own future cancelled.
+    Closing is never cancelled: aiortc may be closing the peer already, and would find its own future cancelled. To be
+    called again once an answer under way is done: aioice forgets the sockets that it opens while it is being closed.
     """
-    closing = asyncio.ensure_future(peer.close())
+    closing = asyncio.ensure_future(_close_peer(peer))
     await asyncio.wait({closing}, timeout=limit_s)
+
+
+async def _close_peer(peer: RTCPeerConnection) -> None:
+    await peer.close()
+    for transport in cast(Any, peer)._RTCPeerConnection__iceTransports:
+        connection = transport._connection
+        left, connection._protocols = connection._protocols, []
+        for protocol in left:
+            await protocol.close()

@@ -204,3 +204,18 @@ def test_ice_servers_that_cannot_be_read_are_left_out_and_none_is_ever_made_up()
 
 def test_addresses_of_viewers_do_not_reach_the_log() -> None:
     assert not logging.getLogger("aioice.ice").isEnabledFor(logging.INFO)
+
+
+async def test_sockets_that_were_opened_while_a_peer_was_closed_are_closed_with_the_second_call() -> None:
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    peer.createDataChannel("any")
+    gathering = asyncio.create_task(peer.setLocalDescription(await peer.createOffer()))
+    transport = peer.sctp.transport.transport  # type: ignore[union-attr]  # there is one for the channel
+    while not transport._connection._local_candidates_start:  # noqa: ASYNC110  # there is no event to wait for
+        await asyncio.sleep(0)
+    await wire.close_peer(peer, 1.0)
+    await asyncio.wait({gathering})
+    left = list(transport._connection._protocols)
+    assert left, "aioice forgets no sockets any more: the second call is not needed"
+    await wire.close_peer(peer, 1.0)
+    assert all(protocol.transport.is_closing() for protocol in left)
