@@ -2,6 +2,7 @@
 
 import { ApiError, json } from './api.js';
 import { Backoff } from './backoff.js';
+import { Reach } from './reach.js';
 import { EventLine } from './sse.js';
 import { WhepConnection } from './whep.js';
 
@@ -81,6 +82,8 @@ export class Attendance extends EventTarget {
     this.rejoinBackoff = new Backoff(300, 8000);
     /** Whether the line of events has stood with the present ticket. @private */
     this.hasFollowed = true;
+    /** @private */
+    this.reach = new Reach(() => this.tryAnew());
     /** Wall clock of the loss. @private @type {number | null} */
     this.lostAt = null;
     /** @private @type {ReturnType<typeof setInterval> | undefined} */
@@ -140,6 +143,12 @@ export class Attendance extends EventTarget {
     this.backoff.hurry();
     this.rejoinBackoff.hurry();
     if (this.events) this.events.hurry();
+  }
+
+  /** @private The line is back: an offer that was sent before is stuck in it. */
+  tryAnew() {
+    this.wake();
+    if (this.next && this.next.state === 'asking') this.next.close();
   }
 
   /** Leave for good. @param {{keepalive?: boolean}} [how] */
@@ -346,6 +355,7 @@ export class Attendance extends EventTarget {
     for (const connection of [this.current, this.next, this.spare]) if (connection) connection.close(how);
     this.current = this.next = this.spare = null;
     this.lostAt = null;
+    this.reach.stop();
     this.notice = null;
     this.backoff.hurry();
   }
@@ -436,6 +446,7 @@ export class Attendance extends EventTarget {
     this.current = next;
     this.next = null;
     this.lostAt = null;
+    this.reach.stop();
     next.addEventListener('lost', () => this.onLost(next));
     next.addEventListener('back', () => this.onBack(next));
     if (!isFirst) show();
@@ -448,6 +459,7 @@ export class Attendance extends EventTarget {
     if (connection !== this.current) return;
     if (this.lostAt === null) this.lostAt = Date.now();
     this.tell('line', { state: 'lost', sinceMs: this.lostAt, code: '' });
+    this.reach.start();
     this.keepConnected();
   }
 
@@ -455,6 +467,7 @@ export class Attendance extends EventTarget {
   onBack(connection) {
     if (connection !== this.current) return;
     this.lostAt = null;
+    this.reach.stop();
     if (this.next) this.next.close();
     this.backoff.hurry();
     this.tell('line', { state: 'connected', sinceMs: null, code: '' });
@@ -477,6 +490,7 @@ export class Attendance extends EventTarget {
       return false;
     }
     this.tell('line', { state: this.lostAt === null ? 'connecting' : 'lost', sinceMs: this.lostAt, code });
+    this.reach.start();
     if (code === 'token-invalid') {
       await this.rejoin();
       if (!this.wantsConnection()) return false;

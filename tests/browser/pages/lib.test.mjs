@@ -184,10 +184,13 @@ class Centre {
     this.troubles = [];
     /** Tokens with which the line of events was asked for. */
     this.lines = [];
+    /** Whether the line there is down: what is asked has no answer. */
+    this.isGone = false;
     /** Status that the line is refused with. */
     this.refusal = 0;
     this.streams = [];
     this.fetch = async (path, options) => {
+      if (path === '/healthz') return this.isGone ? hang(options) : new Response('ok');
       if (path === '/api/v1/join') return this.join();
       this.lines.push(options.headers.Authorization);
       if (this.refusal) return problem(this.refusal);
@@ -221,6 +224,11 @@ class Centre {
   }
 }
 
+/** Answer nothing until the asker gives up. */
+function hang({ signal }) {
+  return new Promise((resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+}
+
 function problem(status) {
   return new Response(JSON.stringify({ code: status === 404 ? 'link-wrong' : 'internal', status }), { status });
 }
@@ -239,6 +247,10 @@ class FakeConnection extends EventTarget {
 
   async connect(to) {
     this.room.offers.push({ token: to.token, turn: to.iceServers[0].username });
+    if (this.room.isStuck) {
+      this.state = 'asking';
+      await new Promise((resolve, reject) => (this.fail = reject));
+    }
     setTimeout(() => {
       const isDeaf = this.room.deafTo.includes(to.iceServers[0].username);
       this.state = isDeaf ? 'lost' : 'receiving';
@@ -254,6 +266,7 @@ class FakeConnection extends EventTarget {
 
   close() {
     this.state = 'closed';
+    if (this.fail) this.fail(new Error('aborted'));
   }
 }
 
@@ -277,6 +290,21 @@ async function attending(body) {
 }
 
 const HOUR_MS = 3600 * 1000;
+
+test('an offer that is stuck in a line that was down is given up once the line is back', () =>
+  attending(async ({ centre, room, attendance }) => {
+    centre.tell('open');
+    await until(() => attendance.current, 'connected');
+    centre.isGone = room.isStuck = true;
+    attendance.current.lose();
+    await until(() => room.offers.length === 2, 'offered into the dead line');
+    await new Promise((resolve) => setTimeout(resolve, 1700)); // it is looked for, and not found
+    centre.isGone = room.isStuck = false;
+    assert.equal(room.offers.length, 2, 'the offer has its time');
+    const backAt = Date.now();
+    await until(() => attendance.current && attendance.current.state === 'receiving', 'connected again');
+    assert.ok(Date.now() - backAt < 2500, Date.now() - backAt + ' ms');
+  }));
 
 test('who has waited for hours offers with new TURN credentials, under the same name', () =>
   attending(async ({ centre, room, clock }) => {
