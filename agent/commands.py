@@ -90,7 +90,7 @@ class Commands:
         self._lesson.propose(args.proposal, args.actor, args.expires_s)
 
     async def _mute(self, args: messages.LessonMute) -> None:
-        self._lesson.set_on_air(camera=args.camera, board=args.board, sound=args.sound)
+        self._lesson.set_on_air(camera=args.camera, board=args.board, sound=args.sound, from_afar=True)
 
     async def _seen(self, args: messages.CheckSeen) -> None:
         self._on_seen(args.check)

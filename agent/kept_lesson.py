@@ -48,6 +48,7 @@ class KeptLesson(BaseModel):
     paused: bool = False
     frozen: bool = False
     on_air: OnAir = OnAir()
+    muted_from_afar: bool = False
     viewers_most: int = Field(default=0, ge=0)
     is_over: bool = Field(default=False, description="it was being closed: whatever comes, it is not gone on with")
     falls: int = Field(default=0, ge=0, description="how often the agent fell under it, each soon after the last")

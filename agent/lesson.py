@@ -118,6 +118,8 @@ class Lesson:
         self.paused = False
         self.frozen = False
         self.on_air = OnAir()
+        self.muted_from_afar = False
+        """Whether it was the centre that muted the sound, and nobody here has changed that since."""
         self.access: Access | None = None
         self.proposal: ProposalReport | None = None
         self.summary: PanelSummary | None = None
@@ -238,6 +240,7 @@ class Lesson:
         self.paused = kept.paused if kept else False
         self.frozen = kept.frozen if kept else False
         self.on_air = kept.on_air if kept else OnAir()
+        self.muted_from_afar = kept.muted_from_afar if kept else False
         self.summary = self.problem = None
         mono_s = self._clock()
         if kept is not None and kept.boot == self._keeper.boot:
@@ -282,6 +285,7 @@ class Lesson:
                     paused=self.paused,
                     frozen=self.frozen,
                     on_air=self.on_air,
+                    muted_from_afar=self.muted_from_afar,
                     viewers_most=run.viewers_most,
                     falls=run.falls,
                     is_over=is_over,
@@ -314,9 +318,18 @@ class Lesson:
         self.frozen = frozen
         self._on_air_changed()
 
-    def set_on_air(self, *, camera: bool | None = None, board: bool | None = None, sound: bool | None = None) -> None:
+    def set_on_air(
+        self,
+        *,
+        camera: bool | None = None,
+        board: bool | None = None,
+        sound: bool | None = None,
+        from_afar: bool = False,
+    ) -> None:
         """Let out, or hold back, camera, board and sound; None leaves as it is."""
         self._must_run("change what is on air")
+        if sound is not None:
+            self.muted_from_afar = from_afar and not sound and (self.on_air.sound or self.muted_from_afar)
         wanted = {"camera": camera, "board": board, "sound": sound}
         self.on_air = self.on_air.model_copy(
             update={name: value for name, value in wanted.items() if value is not None}
@@ -418,7 +431,7 @@ class Lesson:
         self.summary = PanelSummary(
             lesson=run.report.id, duration_s=duration_s, viewers_most=run.viewers_most, problems=problems
         )
-        self.paused, self.frozen, self.on_air = False, False, OnAir()
+        self.paused, self.frozen, self.on_air, self.muted_from_afar = False, False, OnAir(), False
         self._keeper.forget()
         self._tell_ended(run.report.id, run.reason, duration_s, run.viewers_most)
         self._changed()

@@ -219,6 +219,7 @@ class PanelView(Wire):
     paused: bool = False
     frozen: bool = Field(default=False, description="the teacher holds the board's picture as it was")
     on_air: OnAir = OnAir()
+    muted_from_afar: bool = Field(default=False, description="it was the centre that muted the sound")
     sign: Sign = Sign.OFF
     viewers: tuple[PanelViewer, ...] = ()
     steps: tuple[Step, ...] = ()

@@ -47,6 +47,7 @@ def panel_view(
         paused=lesson.paused,
         frozen=lesson.frozen,
         on_air=lesson.on_air,
+        muted_from_afar=lesson.muted_from_afar,
         sign=lesson.sign(),
         viewers=_viewers(lesson, clock()),
         steps=_steps(lesson),

@@ -315,6 +315,8 @@ export interface PanelView {
   /** the teacher holds the board's picture as it was */
   frozen: boolean;
   on_air: OnAir;
+  /** it was the centre that muted the sound */
+  muted_from_afar: boolean;
   sign: Sign;
   viewers: PanelViewer[];
   steps: Step[];

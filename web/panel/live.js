@@ -118,7 +118,7 @@ const Facts = () => {
   /** @type {[string, string][]} */
   const facts = [];
   if (value.paused) facts.push(['pause', t('panel.fact.paused')]);
-  if (!value.on_air.sound) facts.push(['microphone-off', t('panel.fact.muted')]);
+  if (!value.on_air.sound) facts.push(['microphone-off', t(value.muted_from_afar ? 'panel.fact.muted-afar' : 'panel.fact.muted')]);
   if (!value.on_air.camera) facts.push(['camera-off', t('panel.fact.camera')]);
   if (!value.on_air.board) facts.push(['board-off', t('panel.fact.board')]);
   if (value.frozen) facts.push(['freeze', t('panel.fact.frozen')]);

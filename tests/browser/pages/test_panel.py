@@ -267,6 +267,13 @@ async def test_pause_and_mute_are_two_facts(serve: Serve, open_page: OpenPage) -
     assert sent(server) == [("/api/lesson/on-air", {"sound": False}), ("/api/lesson/pause", {"paused": True})]
 
 
+async def test_who_muted_from_afar_is_told(serve: Serve, open_page: OpenPage) -> None:
+    server = room(serve, but(**{**LIVE.model_dump(), "on_air": OnAir(sound=False), "muted_from_afar": True}))
+    page = await open_page(server.url)
+    await expect(page.locator(".facts")).to_contain_text("L’assistance a coupé le micro")
+    await expect(page.locator("#mute")).to_have_text("Remettre le micro")
+
+
 async def test_the_board_is_frozen_and_released(serve: Serve, open_page: OpenPage) -> None:
     server = room(serve, LIVE)
     server.answers["POST /api/lesson/freeze"] = but(**{**LIVE.model_dump(), "frozen": True})

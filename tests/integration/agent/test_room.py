@@ -276,10 +276,15 @@ async def test_from_afar_a_microphone_is_muted_and_the_panel_alone_lets_it_out_a
         await room.press("lesson/start")
         await room.state_is("degraded")
         await centre.call("lesson.mute", LessonMute(actor="it", sound=False))
-        assert (await room.view())["on_air"] == {"camera": True, "board": True, "sound": False}
+        view = await room.view()
+        assert (view["on_air"], view["muted_from_afar"]) == ({"camera": True, "board": True, "sound": False}, True)
         await until(lambda: not centre.states[-1].on_air.sound, "the centre hears of it")
         await room.press("lesson/on-air", {"sound": True})
-        assert (await room.view())["on_air"] == LET_OUT
+        view = await room.view()
+        assert (view["on_air"], view["muted_from_afar"]) == (LET_OUT, False)
+        await room.press("lesson/on-air", {"sound": False})
+        await centre.call("lesson.mute", LessonMute(actor="it", sound=False))
+        assert not (await room.view())["muted_from_afar"], "the teacher was first"
 
 
 async def test_no_command_lets_out_what_is_held_back(broker: Broker, centre: Centre, tmp_path: Path) -> None:
