@@ -38,7 +38,9 @@ class PanelWindows:
         self._clock = clock
         self._width_px, self._height_px = size
         self._client_bits = ~display.display.info.resource_id_mask
-        self._clients: set[int] = set()
+        self._clients: dict[int, Any] = {}
+        """The panel's X clients, each with the window that said so: the number of one that left is given to others."""
+        self._may_have_left = False
         self._structure = {X.CreateNotify, X.DestroyNotify, X.MapNotify, X.UnmapNotify, X.ReparentNotify}
         self._moves = {X.ConfigureNotify, X.GravityNotify, X.CirculateNotify}
         self._is_panel: dict[int, bool] = {}
@@ -55,6 +57,7 @@ class PanelWindows:
         """Take an event; return whether it was one of windows."""
         if event.type in self._structure:
             self._is_panel.clear()
+            self._may_have_left = True
         elif event.type not in self._moves:
             return False
         self._stale = True
@@ -107,11 +110,15 @@ class PanelWindows:
         from Xlib import error
 
         self._stale = False
+        if self._may_have_left:
+            self._may_have_left = False
+            self._clients = {client: window for client, window in self._clients.items() if self._is_named(window)}
         old, rects = self._mask, []
         mask: NDArray[np.bool_] | None = None
         for window in self._root.query_tree().children:
             try:
-                if window.get_attributes().map_state != 2:  # IsViewable
+                about = window.get_attributes()
+                if about.map_state != 2 or about.win_class == 2:  # not IsViewable, or InputOnly: nothing to be seen
                     continue
                 rect = self._rect(window.get_geometry())
                 if self._belongs(window):
@@ -136,11 +143,22 @@ class PanelWindows:
         client = window.id & self._client_bits
         if client in self._clients:
             return True
-        name = window.get_wm_class()
-        if name is not None and self._name in name:
-            self._clients.add(client)
+        if self._has_name(window):
+            self._clients[client] = window
             return True
         return depth > 0 and any(self._is_of_panel(child, depth - 1) for child in window.query_tree().children)
+
+    def _has_name(self, window: Any) -> bool:
+        name = window.get_wm_class()
+        return name is not None and self._name in name
+
+    def _is_named(self, window: Any) -> bool:
+        from Xlib import error
+
+        try:
+            return self._has_name(window)
+        except error.BadWindow:
+            return False
 
     def _is_shaped(self, window: Any) -> bool:
         """Through the holes of a window one may see the panel."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from Xlib.display import Display
 
 from agent.devices.captured import CapturedPicture
 from agent.devices.x11 import Screen
+from agent.devices.x11_panel import LINGER_S
 from agent.media import Frame
 from protocol.messages import DeviceRole
 from tests.integration.devices.conftest import RunHost
@@ -184,6 +186,41 @@ def test_what_a_panel_leaves_behind_on_a_window_that_is_slow_to_paint_is_covered
         assert not pink_in(looks.without_panel(take)[0])
     slow.window.clear_area(0, 0, 600, 600)
     slow.close()
+
+
+def test_a_window_that_is_not_seen_uncovers_nothing(
+    screen: str, eyes: tuple[Screen, Callable[[], NDArray[np.uint8]]]
+) -> None:
+    looks, take = eyes
+    panel = Window(screen, PINK, (50, 50, 300, 300), "estrade-panel")
+    display = Display(screen)
+    glass = display.screen().root.create_window(
+        0, 0, 1366, 768, 0, 0, window_class=X.InputOnly, visual=X.CopyFromParent, override_redirect=True
+    )
+    glass.map()
+    display.sync()
+    looks.without_panel(take)
+    time.sleep(LINGER_S + 0.1)  # what was covered a moment ago is covered still
+    assert pink_in(take())
+    assert not pink_in(looks.without_panel(take)[0])
+    display.close()
+    panel.close()
+
+
+def test_who_gets_the_number_of_a_panel_that_left_is_seen(
+    screen: str, eyes: tuple[Screen, Callable[[], NDArray[np.uint8]]]
+) -> None:
+    looks, take = eyes
+    panel = Window(screen, PINK, (50, 50, 300, 300), "estrade-panel")
+    assert not pink_in(looks.without_panel(take)[0])
+    panel.close()
+    slides = Window(screen, WHITE, (50, 50, 300, 300), "slides")
+    assert slides.window.id == panel.window.id
+    looks.without_panel(take)
+    time.sleep(LINGER_S + 0.1)
+    picture = looks.without_panel(take)[0]
+    assert (picture[100, 100, :3] == 255).all()
+    slides.close()
 
 
 async def test_a_panel_that_was_there_first_leaves_a_blank_and_over_all_what_was_before(
