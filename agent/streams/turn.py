@@ -260,7 +260,7 @@ class Reach:
         try:
             async with asyncio.timeout(TRY_S):
                 await self._attempt(address)
-        except (OSError, ValueError, stun.TransactionError) as error:  # ValueError: a name that is none (IDNA)
+        except (OSError, ValueError, OverflowError, stun.TransactionError) as error:  # no name (IDNA), no port
             outcome = why(error)
         finally:
             self._trying.discard(address.url)

@@ -93,6 +93,13 @@ async def test_each_way_is_told_and_the_worst_is_the_rooms() -> None:
     assert not reach.has_no_relay
 
 
+async def test_an_address_with_a_port_that_there_is_none_of_is_told_like_others() -> None:
+    """Sockets raise OverflowError for it, which would fell the agent at each start."""
+    reach = Reach()
+    await reach.look([IceServer(urls=("turn:127.0.0.1:347800",), username="u", credential="c")])
+    assert _statuses(reach)["turn-udp"] is CRITICAL
+
+
 async def test_a_school_without_turn_has_no_check_of_it() -> None:
     reach = _reach(Network())
     await reach.look((STUN,))
