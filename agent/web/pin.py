@@ -78,7 +78,8 @@ class Pin:
             if not await asyncio.to_thread(self._is_right, pin):
                 self._wrong += 1
                 if self._wrong >= FREE_TRIES:
-                    self._next_try_s = self._clock() + min(MOST_WAIT_S, 5.0 * 2 ** (self._wrong - FREE_TRIES))
+                    doubled = min(self._wrong - FREE_TRIES, 10)  # a float ends at 2 ** 1024, and the waiting with it
+                    self._next_try_s = self._clock() + min(MOST_WAIT_S, 5.0 * 2**doubled)
                 raise AccessError("the PIN is wrong", code="pin-wrong")
             self._wrong = 0
             self._open_until_s = self._clock() + OPEN_S

@@ -146,6 +146,15 @@ async def test_wrong_pins_are_slowed_down_also_for_the_right_one() -> None:
     assert not pin.is_locked
 
 
+async def test_wrong_pins_for_weeks_never_end_the_waiting() -> None:
+    clock = Clock()
+    pin = Pin(hash_pin("4711"), clock=clock)
+    pin._wrong = 2_000
+    with pytest.raises(AccessError):
+        await pin.unlock("0000")
+    assert pin._next_try_s == MOST_WAIT_S
+
+
 def test_the_command_prints_what_the_file_holds(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "agent.cli", "pin"]
     done = subprocess.run(command, input="4711\n", capture_output=True, text=True, check=True)
