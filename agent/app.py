@@ -187,10 +187,12 @@ class Agent:
             "A media packet left though no lesson runs; the agent ends at once",
             extra={"lesson": stray.lesson, "after_s": round(stray.after_s, 1)},
         )
-        self._alarm.sound()
-        self._outbox.add(SendingStopped(lesson=stray.lesson, after_s=stray.after_s))
-        self._outbox.settle(SETTLE_S)
-        self._fall()
+        try:
+            self._alarm.sound()
+            self._outbox.add(SendingStopped(lesson=stray.lesson, after_s=stray.after_s))
+            self._outbox.settle(SETTLE_S)
+        finally:  # also when the outbox is closed already
+            self._fall()
 
     def _seen(self, check: str) -> None:
         if check == sending_alarm.CHECK:

@@ -6,14 +6,19 @@ import asyncio
 import json
 import os
 import signal
+from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 from aiortc import RTCSessionDescription
 
+from agent.app import Agent
+from agent.notify import SystemdNotifier
+from agent.on_air import Stray
 from protocol.messages import CheckSeen, RtcOffer, SendingStopped
-from tests.integration.agent.conftest import Centre, until
+from tests.broker import Broker
+from tests.integration.agent.conftest import Centre, room_settings, until
 from tests.integration.agent.process import START_S, Process, is_live, shows
 from tests.integration.streams.peer import Peer
 
@@ -162,3 +167,14 @@ async def test_idle_has_no_capture_process_nor_has_a_second_after_stop(
         assert captures() == ["es-board", "es-camera", "es-microphone"]
         await panel.post("/api/lesson/stop", json={})
         await until(lambda: captures() == [], "every device is closed", 1.0)
+
+
+async def test_a_stray_packet_ends_the_agent_also_when_nothing_can_be_stored_any_more(
+    broker: Broker, tmp_path: Path
+) -> None:
+    falls: list[int] = []
+    agent = Agent(room_settings(broker, tmp_path, devices={}), SystemdNotifier({}), fall=lambda: falls.append(1))
+    await agent._outbox.close()  # as on the agent's way out
+    with pytest.raises(RuntimeError):
+        agent._strayed(Stray("l-1", 2.0))
+    assert falls == [1]
