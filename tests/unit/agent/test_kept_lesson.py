@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
+from agent.devices.capture import CaptureHost
 from agent.kept_lesson import FALLS_MOST, KeptLesson, LessonKeeper, Verdict
+from agent.lesson import Lesson
+from agent.on_air import Departures
+from agent.outbox import Outbox
+from agent.streams.publisher import StreamSettings
+from protocol.messages import OnAir
 
 NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 
@@ -122,3 +128,23 @@ def test_a_disk_that_takes_nothing_costs_the_resuming_alone(tmp_path: Path, capl
 def test_a_lesson_that_was_being_closed_is_not_gone_on_with(disk: Disk) -> None:
     disk.keep(is_over=True)
     assert disk.verdict() == "forget"
+
+
+async def test_a_resumed_lesson_sends_what_the_teacher_let_out_and_no_more(disk: Disk, tmp_path: Path) -> None:
+    disk.keep(frozen=True, on_air=OnAir(camera=False, sound=False))
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    lesson = Lesson(
+        lambda: "B12", (), CaptureHost(()), StreamSettings(), outbox, disk.keeper, Departures(),
+        clock=lambda: disk.mono_s,
+    )  # fmt: skip
+    lesson.take_up()
+    assert lesson.publisher is not None
+
+    def held_back() -> dict[str, str | None]:
+        assert lesson.publisher is not None
+        return {name: track.stand_in for name, track in lesson.publisher.tracks().items()}
+
+    assert held_back() == {"camera": "off", "board": "off", "sound": "off"}  # frozen, without a picture to keep
+    lesson.set_paused(True)
+    assert set(held_back().values()) == {"paused"}
+    await outbox.close()
