@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
@@ -15,8 +15,6 @@ from protocol.messages import Check, CheckStatus, Text
 log = logging.getLogger(__name__)
 
 CHECK = "on-air"
-STAYS = timedelta(hours=24)
-"""So long at most; the fact itself stays in the centre's record."""
 _WORDS = Text(
     fr="Des images ou du son partaient sans classe en cours ; l’envoi a été arrêté net.",
     en="Pictures or sound went out while no class was running; the sending was stopped at once.",
@@ -63,8 +61,6 @@ class SendingAlarm:
 
     def check(self) -> Check | None:
         """Return the alarm as a check of the room's health while it stands."""
-        if self._at is not None and self._now() - self._at > STAYS:
-            self.seen()
         if self._at is None:
             return None
         return Check(id=CHECK, status=CheckStatus.CRITICAL, since=self._at, message=_WORDS, remedy=_REMEDY)
