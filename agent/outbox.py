@@ -56,6 +56,8 @@ class Outbox:
         self._unwritten: deque[StoredEvent] = deque()
         self._lock = threading.Lock()
         """Of ``_unwritten``; never held while the disk is waited for."""
+        self._undeleted: set[str] = set()
+        """Acknowledged, and still on a disk that lets nothing be deleted. The thread's own."""
         self._db: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
 
@@ -130,9 +132,12 @@ class Outbox:
         stored: list[StoredEvent] = []
         try:
             rows = self._opened().execute(
-                "SELECT id, json_extract(body, '$.fact.kind'), body FROM event ORDER BY n LIMIT ?", (count,)
+                "SELECT id, json_extract(body, '$.fact.kind'), body FROM event ORDER BY n LIMIT ?",
+                (count + len(self._undeleted),),
             )
-            stored = [StoredEvent(event_id, str(kind), body.encode()) for event_id, kind, body in rows]
+            stored = [
+                StoredEvent(id_, str(kind), body.encode()) for id_, kind, body in rows if id_ not in self._undeleted
+            ]
         except (sqlite3.Error, OSError) as error:
             self._failed(error)
         with self._lock:
@@ -140,22 +145,25 @@ class Outbox:
 
     def _forget(self, ids: frozenset[str]) -> int:
         self._write()
-        gone = self._drop_unwritten(ids)
+        dropped = self._drop_unwritten(ids)
+        was = len(self._undeleted)
+        self._undeleted |= ids - dropped
         try:
             db = self._opened()
             with db:
                 before = db.total_changes
-                db.executemany("DELETE FROM event WHERE id = ?", [(event_id,) for event_id in ids])
-                return gone + db.total_changes - before
+                db.executemany("DELETE FROM event WHERE id = ?", [(event_id,) for event_id in self._undeleted])
         except (sqlite3.Error, OSError) as error:
-            self._failed(error)  # it is sent again, and acknowledged again
-            return gone
+            self._failed(error)
+            return len(dropped) + len(self._undeleted) - was
+        self._undeleted.clear()
+        return len(dropped) + db.total_changes - before
 
-    def _drop_unwritten(self, ids: Set[str]) -> int:
+    def _drop_unwritten(self, ids: Set[str]) -> set[str]:
         with self._lock:
-            before = len(self._unwritten)
-            self._unwritten = deque(event for event in self._unwritten if event.id not in ids)
-            return before - len(self._unwritten)
+            dropped = {event.id for event in self._unwritten} & ids
+            self._unwritten = deque(event for event in self._unwritten if event.id not in dropped)
+            return dropped
 
     def _count(self) -> int:
         self._write()
@@ -164,7 +172,7 @@ class Outbox:
         except (sqlite3.Error, OSError) as error:
             self._failed(error)
             count = 0
-        return int(count) + len(self._unwritten)
+        return max(0, int(count) - len(self._undeleted)) + len(self._unwritten)
 
     def _close(self) -> None:
         self._write()
@@ -206,6 +214,7 @@ class Outbox:
             self._put_aside()
 
     def _put_aside(self) -> None:
+        self._undeleted.clear()
         if self._db is not None:
             self._db.close()
             self._db = None

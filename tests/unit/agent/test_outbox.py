@@ -6,7 +6,7 @@ import os
 import resource
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -81,6 +81,22 @@ async def test_a_full_disk_is_told_and_nothing_is_lost(outbox: Outbox) -> None:
     after = _add(outbox, 1)
     assert await ids_of(outbox) == [*before, during[0], during[2], *after]
     assert outbox.problem is None
+
+
+async def test_what_is_acknowledged_and_cannot_be_deleted_is_not_sent_again(outbox: Outbox, tmp_path: Path) -> None:
+    ids = _add(outbox, 4)
+    assert await outbox.count() == 4
+    path = tmp_path / "deep" / "outbox.sqlite"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TRIGGER no BEFORE DELETE ON event BEGIN SELECT RAISE(FAIL, 'read-only'); END")
+        assert await outbox.acknowledge(ids[:2]) == 2
+        assert outbox.problem is not None
+        assert await ids_of(outbox) == ids[2:]
+        assert [event.id for event in await outbox.oldest(1)] == ids[2:3]
+        assert await outbox.count() == 2
+        db.execute("DROP TRIGGER no")
+        assert await outbox.acknowledge(ids[2:3]) == 3
+        assert db.execute("SELECT id FROM event").fetchall() == [(ids[3],)]
 
 
 async def test_a_folder_that_cannot_be_made_is_told_and_mended_later(tmp_path: Path) -> None:
