@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from protocol.errors import ConfigError
 from protocol.messages import Id
@@ -71,10 +71,22 @@ class BrokerConfig(Section):
     keepalive_s: int = Field(default=20, ge=4, le=120)
 
 
+def _with_a_port(url: str) -> str:
+    """Raise ValueError for a port that there is not: a room could only say that the server is not found."""
+    port = re.search(r":(\d+)(?:\?.*)?$", url)
+    if port is not None and not 0 < int(port[1]) < 65_536:
+        raise ValueError(f'"{url}": {port[1]} is no port; ports go from 1 to 65535')
+    return url
+
+
+StunUrl = Annotated[str, StringConstraints(pattern=r"^stuns?:[^\s]+$"), AfterValidator(_with_a_port)]
+TurnUrl = Annotated[str, StringConstraints(pattern=r"^turns?:[^\s]+$"), AfterValidator(_with_a_port)]
+
+
 class TurnConfig(Section):
     """``[turn]``: a coturn with ``use-auth-secret``; credentials are made for each ticket and run out."""
 
-    urls: tuple[Annotated[str, StringConstraints(pattern=r"^turns?:[^\s]+$")], ...] = Field(max_length=4)
+    urls: tuple[TurnUrl, ...] = Field(max_length=4)
     secret_file: Path = Field(description="coturn's static-auth-secret, alone in a file")
     ttl_s: int = Field(
         default=14_400, ge=300, le=86_400, description="of a room and a player; a ticket's hold as long as it"
@@ -91,7 +103,7 @@ class TurnConfig(Section):
 class IceConfig(Section):
     """``[ice]``: empty is right inside one school network."""
 
-    stun: tuple[Annotated[str, StringConstraints(pattern=r"^stuns?:[^\s]+$")], ...] = Field(default=(), max_length=2)
+    stun: tuple[StunUrl, ...] = Field(default=(), max_length=2)
     turn: TurnConfig | None = None
 
 

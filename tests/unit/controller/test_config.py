@@ -60,6 +60,7 @@ def test_five_mistakes_are_told_at_once_each_with_its_key(folder: Path) -> None:
     ca_file = "missing.pem"
     rpc = { cert_file = "rpc.pem", key_file = "rpc.key" }
     [ice]
+    stun = ["stun:stun.example.org:347800"]
     turn = { urls = ["http://x"], secret_file = "nothing" }
     """
     with pytest.raises(ConfigError) as caught:
@@ -67,7 +68,7 @@ def test_five_mistakes_are_told_at_once_each_with_its_key(folder: Path) -> None:
     assert caught.value.code == "config-invalid"
     keys = {problem.split(":")[0] for problem in caught.value.problems}
     assert keys == {
-        "instance", "colour", "http.port", "broker.events", "ice.turn.urls.0", "broker.ca_file",
+        "instance", "colour", "http.port", "broker.events", "ice.stun.0", "ice.turn.urls.0", "broker.ca_file",
         "ice.turn.secret_file", "database_url", "http.public_url",
     }  # fmt: skip
     assert all(problem in caught.value.message for problem in caught.value.problems)
