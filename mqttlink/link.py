@@ -38,6 +38,8 @@ CALM_S = 5.0
 """A connection that held this long was a good one: the back-off starts anew."""
 WILL_NOT_HEAL = frozenset({"broker-certificate", "broker-not-authorised", "broker-refused"})
 """Refusals that only people end; trying them often fills two logs."""
+HURRY_EVERY_S = 10.0
+"""A change of the network ends a wait this often at most: some kernels tell of one each few seconds, of nothing new."""
 OVERTAKEN_S = 1.0
 """An attempt that is under way when the network changes gets this much longer."""
 TIME_TIMEOUT_S = 5.0
@@ -84,6 +86,7 @@ class Link:
         self._was_ever_connected = False
         self._opening: asyncio.Timeout | None = None
         self._network_has_changed = asyncio.Event()
+        self._hurry_from_s = 0.0
 
     # --- what it hears ------------------------------------------------------------------------------------------
 
@@ -270,7 +273,9 @@ class Link:
         return self._network_has_changed.is_set()
 
     def _network_changed(self) -> None:
-        self._network_has_changed.set()
+        if self._mono() >= self._hurry_from_s:
+            self._hurry_from_s = self._mono() + HURRY_EVERY_S
+            self._network_has_changed.set()
         if self._connection is not None and not self._connection.has_own_address():
             self._connection.drop()
         if self._opening is not None and not self._opening.expired():  # perhaps from an address that is gone
