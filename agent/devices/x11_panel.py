@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 PANEL_CLASS = "estrade-panel"
+TRANSLUCENT_BITS = 32
+"""Depth of a window with an alpha channel: a compositor may show what lies beneath it."""
 LINGER_S = 0.5
 """Where the panel was is held back this long: what lies beneath is painted first, by a program that may be busy."""
 SLATE_BGRX = 0x001F3A34
@@ -117,14 +119,14 @@ class PanelWindows:
         mask: NDArray[np.bool_] | None = None
         for window in self._root.query_tree().children:
             try:
-                about = window.get_attributes()
+                about, geometry = window.get_attributes(), window.get_geometry()
                 if about.map_state != 2 or about.win_class == 2:  # not IsViewable, or InputOnly: nothing to be seen
                     continue
-                rect = self._rect(window.get_geometry())
+                rect = self._rect(geometry)
                 if self._belongs(window):
                     rects.append(rect)
                     mask = self._filled([rect], mask)
-                elif mask is not None and not self._is_shaped(window):
+                elif mask is not None and geometry.depth < TRANSLUCENT_BITS and not self._is_shaped(window):
                     mask[rect[1] : rect[3], rect[0] : rect[2]] = False
             except (error.BadWindow, error.BadDrawable):  # gone meanwhile, which the next event says
                 self._stale = True
