@@ -31,11 +31,13 @@ class RedCorner:
         """Follow the sign until cancelled; the corner is gone then."""
         loop = asyncio.get_running_loop()
         not_before_s = 0.0
+        level = logging.WARNING
         try:
             while True:
                 is_lit = self._sign() is not Sign.OFF
                 if self._process is not None and self._process.returncode is not None:
-                    log.warning("The red corner cannot be shown", extra={"display": self._display})
+                    log.log(level, "The red corner cannot be shown", extra={"display": self._display})
+                    level = logging.DEBUG
                     self._process, not_before_s = None, loop.time() + AGAIN_S
                 if is_lit and self._process is None and loop.time() >= not_before_s:
                     self._process = await asyncio.create_subprocess_exec(
