@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -117,8 +118,10 @@ class DisplayConfig(DriverConfig):
     off_after_s: float = Field(
         default=10.0, ge=0, le=3600, description="a lesson that begins again within this finds the board as it was"
     )
-    wake_mac: Mac | None = Field(default=None, description="sent a Wake-on-LAN packet before it is spoken to")
-    wake_address: str = Field(default="255.255.255.255", description="where that packet goes: the subnet's broadcast")
+    wake_mac: Mac | None = Field(default=None, description="sent a Wake-on-LAN packet when it is to be switched on")
+    wake_address: IPv4Address = Field(
+        default=IPv4Address("255.255.255.255"), description="where that packet goes: the subnet's broadcast"
+    )
 
 
 @dataclass(frozen=True, slots=True)
