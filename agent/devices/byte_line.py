@@ -9,10 +9,10 @@ import asyncio
 import errno
 import socket
 import termios
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Self, cast
+from typing import Self, TypeVar, cast
 
 import serial
 from pydantic import Field, model_validator
@@ -34,6 +34,21 @@ FLOOD = 16_384
 CLOSE_MOST_S = 1.0
 SERIAL_OPEN_S = 3.0
 """A serial port opens in milliseconds; one whose driver hangs is not waited for."""
+
+
+Answer = TypeVar("Answer")
+
+
+class SerialConfig(DisplayConfig):
+    """A display on a serial line of its own."""
+
+    serial_port: Path = Field(description="by a name that stays: /dev/serial/by-id/…")
+    baud: int = Field(default=9600, ge=1200, le=115_200)
+
+    @property
+    def whose(self) -> str:
+        """The device in a sentence."""
+        return f"display on {self.serial_port}"
 
 
 class LineConfig(DisplayConfig):
@@ -67,6 +82,7 @@ class ByteLine(asyncio.Protocol):
         self._gap_s = gap_s
         self._buffer = bytearray()
         self._came = asyncio.Event()
+        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._why = ""
         self._is_flooded = False
@@ -77,6 +93,8 @@ class ByteLine(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.WriteTransport, transport)  # neither uvloop's nor the serial one derives from it
+        if not self.opened.done():
+            self.opened.set_result(None)
 
     def data_received(self, data: bytes) -> None:
         self._quiet_since_s = asyncio.get_running_loop().time()
@@ -127,6 +145,11 @@ class ByteLine(asyncio.Protocol):
     async def read_exactly(self, count: int, *, within_s: float) -> bytes:
         """Return ``count`` bytes; errors as `read_until`."""
         return await self._read(lambda: self._take(count, 0) if len(self._buffer) >= count else None, within_s)
+
+    @property
+    def pending(self) -> bytes:
+        """What came and was not read."""
+        return bytes(self._buffer)
 
     def foreign(self, said: bytes) -> DeviceProtocolError:
         """Return the error for bytes that are not of this device's protocol."""
@@ -180,7 +203,8 @@ class ByteLine(asyncio.Protocol):
             async with asyncio.timeout(CLOSE_MOST_S):
                 await asyncio.shield(self._lost)
                 return
-        self._abort()
+        if not isinstance(self._transport, SerialTransport):  # that one is closed by a thread already, and once only
+            self._abort()
 
 
 @asynccontextmanager
@@ -236,12 +260,12 @@ async def serial_line(path: Path, baud: int, *, whose: str, gap_s: float = 0.0) 
     except (OSError, ValueError, termios.error) as error:
         raise _no_serial(error, whose, path) from None
     line = ByteLine(whose, gap_s=gap_s)
-    transport = SerialTransport(loop, line, port)
+    SerialTransport(loop, line, port)
+    await line.opened
     try:
         yield line
     finally:
         await line.close()
-        transport.abort()
 
 
 def _open_serial(path: Path, baud: int) -> serial.Serial:
@@ -264,12 +288,32 @@ def _no_serial(error: Exception, whose: str, path: Path) -> DeviceError:
 
 
 @asynccontextmanager
-async def open_line(config: LineConfig, *, connect_s: float, gap_s: float = 0.0) -> AsyncIterator[ByteLine]:
-    """Open whichever of the two lines the configuration names."""
-    if config.host is not None:
+async def open_line(
+    config: LineConfig | SerialConfig, *, connect_s: float, gap_s: float = 0.0
+) -> AsyncIterator[ByteLine]:
+    """Open whichever line the configuration names."""
+    if isinstance(config, LineConfig) and config.host is not None:
         opened = tcp_line(config.host, config.port, whose=config.whose, connect_s=connect_s, gap_s=gap_s)
     else:
         assert config.serial_port is not None
         opened = serial_line(config.serial_port, config.baud, whose=config.whose, gap_s=gap_s)
     async with opened as line:
         yield line
+
+
+async def exchange(line: ByteLine, command: bytes, read: Callable[[], Awaitable[Answer]], *, tries: int) -> Answer:
+    """Send a command and return its answer; send it again when none comes in time, ``tries`` times in all.
+
+    For commands that may be carried out twice without harm, as every set and get here is. Bytes that came without
+    making an answer are another device's: DeviceProtocolError.
+    """
+    for number in range(tries):
+        await line.send(command)
+        try:
+            return await read()
+        except DeviceTimeoutError:
+            if number == tries - 1:
+                if line.pending:
+                    raise line.foreign(line.pending) from None
+                raise
+    raise AssertionError("a command is sent at least once")

@@ -222,7 +222,12 @@ class PJLinkDisplay:
 
     async def _answer_to(self, body: str) -> codec.Answer:
         for _ in range(STRAY_MOST):
-            raw = await self._line.read_until(codec.END, within_s=self._pace.answer_s, most=codec.PACKET_MOST)
+            try:
+                raw = await self._line.read_until(codec.END, within_s=self._pace.answer_s, most=codec.PACKET_MOST)
+            except DeviceTimeoutError:
+                if self._line.pending:
+                    raise self._line.foreign(self._line.pending) from None
+                raise
             if codec.is_refusal(raw):
                 raise _refused(self._config)
             try:

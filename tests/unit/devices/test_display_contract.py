@@ -15,6 +15,7 @@ from protocol.errors import ConfigError
 
 REQUIRED: dict[str, dict[str, Any]] = {
     "pjlink": {"host": "192.0.2.7"},
+    "smart": {"serial_port": "/dev/serial/by-id/usb-board"},
     "wake-on-lan": {"wake_mac": "00:11:22:aa:bb:cc"},
 }
 """What a configuration cannot do without, by driver."""
