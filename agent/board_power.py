@@ -5,7 +5,7 @@ each opens a connection, asks for the state, takes the one step that is missing,
 that was lost, a board that was switched by hand, and an agent that fell are all the same case: the next look sees.
 
 Only what a lesson changed is changed back, and not if somebody switched it meanwhile. A display that cannot say its
-power is switched on and left on: how it was is not known.
+power is switched on and left on, for how it was is not known, unless ``off_if_unknown``.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ class BoardPower:
     async def _switch_on(self, display: Display, status: DisplayStatus) -> None:
         lesson = self._lesson
         lesson.ask(self._clock())
-        if status.power in _OFF:
+        if status.power in _OFF or self._config.off_if_unknown:
             self._keep(switched_on=True)
         await self._wake()
         try:
@@ -273,6 +273,8 @@ class BoardPower:
                 await display.select_input(before.input)
             if before.switched_on and status.power is Power.ON:
                 return await self._switch_off(display)
+            if before.switched_on:  # it does not say how it stands: told once, and believed
+                await display.power(False)
         except DeviceUnsupportedError as error:
             log.warning("The board cannot be put back", extra={"code": error.code, "reason": error.message})
         return self._is_back("as it was")
@@ -305,12 +307,24 @@ class BoardPower:
         if not error.retryable:
             self._judge(error.code)
             return IDLE_S
+        if not self._in_lesson and self._config.wake_mac is not None:
+            return self._sleeps()
         if self._failures >= FAILURES_MOST:
             self._judge(error.code)
         if self._in_lesson and not self._lesson.was_on:
             await self._wake_unreached()
+        return self._backoff()
+
+    def _backoff(self) -> float:
         most_s = min(RETRY_FIRST_S * 2 ** min(self._failures - 1, 10), RETRY_MOST_S)
         return self._jitter(0.8 * most_s, 1.2 * most_s)
+
+    def _sleeps(self) -> float:
+        """A board that is woken over its network card answers nothing while it is off, which is no fault."""
+        self._judge(None)
+        if self._memory.before is None:
+            return IDLE_S
+        return self._is_back("off") if self._asked_off_s is not None else self._backoff()
 
     async def _wake_unreached(self) -> None:
         """A board whose network card sleeps answers nothing: it is off, and is switched on by waking it."""

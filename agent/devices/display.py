@@ -118,6 +118,9 @@ class DisplayConfig(DriverConfig):
     off_after_s: float = Field(
         default=10.0, ge=0, le=3600, description="a lesson that begins again within this finds the board as it was"
     )
+    off_if_unknown: bool = Field(
+        default=False, description="a display that cannot say how it was is switched off after the lesson all the same"
+    )
     wake_mac: Mac | None = Field(default=None, description="sent a Wake-on-LAN packet when it is to be switched on")
     wake_address: IPv4Address = Field(
         default=IPv4Address("255.255.255.255"), description="where that packet goes: the subnet's broadcast"

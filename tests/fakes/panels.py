@@ -49,3 +49,54 @@ class SmartBoard:
             self.input = self.input if act == "get" else value
             return f"input={self.input}"
         return f"invalid command={line}"
+
+
+@dataclass
+class NineBytePanel:
+    """A ViewSonic IFP, or with ``is_benq`` a BenQ that says neither its power nor its input."""
+
+    is_benq: bool = False
+    power: str = "000"
+    input: str = "00A"
+    has_signal: bool = True
+    defaults: int = 0
+    """How often it was told to forget everything (7E)."""
+    _buffer: bytes = b""
+
+    def hear(self, data: bytes) -> bytes:
+        self._buffer += data
+        said = b""
+        while b"\r" in self._buffer:
+            line, _, self._buffer = self._buffer.partition(b"\r")
+            said += self._answer(line) + b"\r"
+        return said
+
+    def _answer(self, line: bytes) -> bytes:
+        refused = b"-" if self.is_benq else b"401-"
+        if len(line) != 8 or line[:1] != b"8":
+            return refused
+        kind, code, value = chr(line[3]), chr(line[4]), line[5:].decode()
+        if kind == "g":
+            told = self._get(code)
+            return refused if told is None else b"801r" + code.encode() + told.encode()
+        if code == "!" and value in ("000", "001"):
+            self.power = value
+        elif code == '"' and self.power == "001" and value in self._inputs():
+            self.input = value
+        elif code == "~":
+            self.defaults += 1
+        else:
+            return refused
+        return b"+" if self.is_benq else b"401+"
+
+    def _inputs(self) -> tuple[str, ...]:
+        return ("000", "001", "002") if self.is_benq else ("004", "014", "00A")
+
+    def _get(self, code: str) -> str | None:
+        if self.is_benq:
+            return ("001" if self.has_signal else "000") if code == '"' else None
+        if code == "l":
+            return self.power
+        if code == "j" and self.power == "001":
+            return ("1" if self.has_signal else "0") + self.input[1:]
+        return None

@@ -13,7 +13,7 @@ from functools import partial
 import pytest
 import uvloop
 
-from agent.devices import pjlink, smart
+from agent.devices import nine_byte, pjlink, smart
 from agent.devices.display import CAPABILITIES, Display, DisplayInfo, DisplayStatus, Power
 from agent.devices.registry import display_names
 from protocol.errors import (
@@ -27,8 +27,8 @@ from protocol.errors import (
     DeviceTimeoutError,
     DeviceUnsupportedError,
 )
-from tests.fakes.line_device import LineDevice, LineFaults, serve_pty
-from tests.fakes.panels import SmartBoard
+from tests.fakes.line_device import LineDevice, LineFaults, serve_pty, serve_tcp
+from tests.fakes.panels import NineBytePanel, SmartBoard
 from tests.fakes.pjlink_projector import Faults, Projector, serve
 
 Connect = Callable[[DisplayInfo | None], AbstractAsyncContextManager[Display]]
@@ -84,12 +84,43 @@ async def smart_bench(faults: LineFaults) -> AsyncIterator[Stage]:
         assert board.too_early == 0
 
 
-BENCHES: dict[str, Bench] = {"pjlink": pjlink_bench, "smart": smart_bench}
-INPUTS = {"pjlink": "digital-1", "smart": "hdmi1"}
+@asynccontextmanager
+async def nine_byte_bench(faults: LineFaults) -> AsyncIterator[Stage]:
+    panel = NineBytePanel()
+    async with serve_tcp(LineDevice(panel, faults)) as port:
+        config = nine_byte.NineByteConfig(family="viewsonic", host="127.0.0.1", port=port)
+        yield Stage(
+            partial(nine_byte.connect, config, pace=nine_byte.Pace(connect_s=1.0, answer_s=0.3)),
+            lambda: panel.power == "001",
+            lambda: {"004": "hdmi1", "00A": "android"}.get(panel.input),
+            '"127.0.0.1"',
+        )
+
+
+@asynccontextmanager
+async def benq_bench(faults: LineFaults) -> AsyncIterator[Stage]:
+    panel = NineBytePanel(is_benq=True, input="000")
+    async with serve_pty(LineDevice(panel, faults)) as path:
+        config = nine_byte.NineByteConfig(family="benq", serial_port=path, baud=38_400)
+        yield Stage(
+            partial(nine_byte.connect, config, pace=nine_byte.Pace(connect_s=1.0, answer_s=0.3)),
+            lambda: panel.power == "001",
+            lambda: {"000": "vga", "001": "hdmi1"}.get(panel.input),
+            str(path),
+        )
+
+
+BENCHES: dict[str, Bench] = {
+    "nine-byte": nine_byte_bench,
+    "nine-byte benq": benq_bench,
+    "pjlink": pjlink_bench,
+    "smart": smart_bench,
+}
+INPUTS = {"nine-byte": "hdmi1", "nine-byte benq": "hdmi1", "pjlink": "digital-1", "smart": "hdmi1"}
 """An input that each has; those that are not here have none to choose."""
 OFF_THE_LINE = {"wake-on-lan"}
 """Nothing answers them; they have tests of their own."""
-ON_TCP = {"pjlink"}
+ON_TCP = {"nine-byte", "pjlink"}
 
 
 @pytest.fixture(params=BENCHES)
@@ -120,7 +151,7 @@ async def switch(stage: Stage, on: bool) -> None:
 
 
 def test_every_driver_of_ours_is_in_this_suite() -> None:
-    assert set(display_names()) - set(BENCHES) == OFF_THE_LINE
+    assert set(display_names()) - {bench.partition(" ")[0] for bench in BENCHES} == OFF_THE_LINE
 
 
 async def test_it_is_switched_on_and_off_and_says_so(name: str) -> None:
@@ -158,7 +189,7 @@ async def test_an_input_it_has_not_is_told_and_changes_nothing(name: str) -> Non
 
 async def test_it_claims_only_what_there_is_a_word_for(name: str) -> None:
     async with BENCHES[name](LineFaults()) as stage, stage.connect(None) as display:
-        assert display.info.driver == name
+        assert display.info.driver == name.partition(" ")[0]
         assert display.info.capabilities <= CAPABILITIES
         assert display.info.capabilities
 

@@ -319,6 +319,14 @@ async def test_a_display_that_says_nothing_is_switched_on_and_left_so(tmp_path: 
     assert room.display.acts == ["on", "digital-1"]
 
 
+async def test_one_that_says_nothing_goes_off_where_the_configuration_wants_it(tmp_path: Path) -> None:
+    room = Room(tmp_path, ScriptedDisplay(power_state=Power.UNKNOWN, shown=None), off_if_unknown=True)
+    await room.lesson(True)
+    await room.lesson(False)
+    await room.settle()
+    assert room.display.acts == ["on", "digital-1", "off"]
+
+
 async def test_a_drivers_own_fault_does_not_leave(tmp_path: Path) -> None:
     room = Room(tmp_path, ScriptedDisplay())
     room.display.fails = [ZeroDivisionError("a third party's")]
@@ -388,6 +396,20 @@ async def test_a_board_seen_on_that_drops_off_the_network_is_not_taken_for_aslee
     await room.lesson(True)
     await room.lesson(False)
     assert room.display.acts == []
+
+
+async def test_a_board_whose_network_goes_down_with_it_is_off_and_no_fault(tmp_path: Path) -> None:
+    room = Room(tmp_path, ScriptedDisplay(), wake_mac=MAC)
+    await room.lesson(True)
+    room.power.lesson_is(False)
+    while "off" not in room.display.acts:
+        await room.look()
+    room.display.fails = [DeviceNotFoundError("asleep") for _ in range(9)]
+    await room.settle()
+    for _ in range(4):
+        assert await room.look() == board_power.IDLE_S
+    assert room.check == (OK, None)
+    assert BoardMemory(tmp_path / "board.json", now=room.now).before is None
 
 
 async def test_a_board_in_standby_gets_both_the_packet_and_the_command(tmp_path: Path) -> None:
