@@ -146,6 +146,18 @@ class ByteLine(asyncio.Protocol):
         """Return ``count`` bytes; errors as `read_until`."""
         return await self._read(lambda: self._take(count, 0) if len(self._buffer) >= count else None, within_s)
 
+    async def read_quiet(self, *, within_s: float, quiet_s: float, most: int = 1024) -> bytes:
+        """Return all that comes, once something came and then nothing for ``quiet_s``; errors as `read_until`."""
+        await self._read(lambda: b"" if self._buffer else None, within_s)
+        loop = asyncio.get_running_loop()
+        while (left_s := self._quiet_since_s + quiet_s - loop.time()) > 0 and not self._is_flooded:
+            if len(self._buffer) > most:
+                raise self._foreign()
+            await asyncio.sleep(left_s)
+        if self._is_flooded:
+            raise self._foreign()
+        return self._take(len(self._buffer), 0)
+
     @property
     def pending(self) -> bytes:
         """What came and was not read."""

@@ -13,7 +13,7 @@ from functools import partial
 import pytest
 import uvloop
 
-from agent.devices import nine_byte, pjlink, smart
+from agent.devices import generic, nine_byte, pjlink, smart
 from agent.devices.display import CAPABILITIES, Display, DisplayInfo, DisplayStatus, Power
 from agent.devices.registry import display_names
 from protocol.errors import (
@@ -110,17 +110,46 @@ async def benq_bench(faults: LineFaults) -> AsyncIterator[Stage]:
         )
 
 
+FRAMES = {
+    "encoding": "ascii",
+    "on": "801s!001\\r",
+    "off": "801s!000\\r",
+    "accepted": r"^401\+",
+    "status": "801gl000\\r",
+    "is_on": "rl001",
+    "is_off": "rl000",
+    "inputs": {"hdmi1": '801s"004\\r', "android": '801s"00A\\r'},
+    "input_status": "801gj000\\r",
+    "shown": {"hdmi1": "rj.04", "android": "rj.0A"},
+}
+"""A panel that we know anyway, by frames of a configuration."""
+
+
+@asynccontextmanager
+async def generic_bench(faults: LineFaults) -> AsyncIterator[Stage]:
+    panel = NineBytePanel()
+    async with serve_tcp(LineDevice(panel, faults)) as port:
+        config = generic.GenericConfig.model_validate({"host": "127.0.0.1", "port": port, **FRAMES})
+        yield Stage(
+            partial(generic.connect, config, pace=generic.Pace(connect_s=1.0, answer_s=0.3, quiet_s=0.05)),
+            lambda: panel.power == "001",
+            lambda: {"004": "hdmi1", "00A": "android"}.get(panel.input),
+            '"127.0.0.1"',
+        )
+
+
 BENCHES: dict[str, Bench] = {
+    "generic": generic_bench,
     "nine-byte": nine_byte_bench,
     "nine-byte benq": benq_bench,
     "pjlink": pjlink_bench,
     "smart": smart_bench,
 }
-INPUTS = {"nine-byte": "hdmi1", "nine-byte benq": "hdmi1", "pjlink": "digital-1", "smart": "hdmi1"}
+INPUTS = {"generic": "hdmi1", "nine-byte": "hdmi1", "nine-byte benq": "hdmi1", "pjlink": "digital-1", "smart": "hdmi1"}
 """An input that each has; those that are not here have none to choose."""
 OFF_THE_LINE = {"wake-on-lan"}
 """Nothing answers them; they have tests of their own."""
-ON_TCP = {"nine-byte", "pjlink"}
+ON_TCP = {"generic", "nine-byte", "pjlink"}
 
 
 @pytest.fixture(params=BENCHES)
