@@ -100,3 +100,46 @@ class NineBytePanel:
         if code == "j" and self.power == "001":
             return ("1" if self.has_signal else "0") + self.input[1:]
         return None
+
+
+@dataclass
+class MdcPanel:
+    """A Samsung display: MDC frames with their sum; NAK for what it does not know."""
+
+    power: int = 0
+    input: int = 0x21
+    hours: int = 812
+    has_errors: bool = True
+    has_signal: bool = True
+    fan_fails: bool = False
+    _buffer: bytes = b""
+
+    def hear(self, data: bytes) -> bytes:
+        self._buffer += data
+        said = b""
+        while len(self._buffer) >= 5 and len(self._buffer) >= 5 + self._buffer[3]:
+            size = 5 + self._buffer[3]
+            frame, self._buffer = self._buffer[:size], self._buffer[size:]
+            if frame[0] != 0xAA or sum(frame[1:-1]) % 256 != frame[-1]:
+                continue  # as the manual has it: nothing is answered
+            ack, value = self._answer(frame[1], frame[4:-1])
+            body = bytes([0xFF, frame[2], 2 + len(value), ord("A" if ack else "N"), frame[1]]) + value
+            said += b"\xaa" + body + bytes([sum(body) % 256])
+        return said
+
+    def _answer(self, command: int, data: bytes) -> tuple[bool, bytes]:
+        told = {
+            0x00: bytes([self.power, 30, 0, self.input, 1, 0, 0]),
+            0x0B: b"0MDCSERIAL42",
+            0x83: (self.hours * 6).to_bytes(2, "big"),
+            0x8A: b"QM65B",
+        }
+        if self.has_errors:
+            told[0x0D] = bytes([0, 0, 0, 0 if self.has_signal else 1, 40, 1 if self.fan_fails else 0])
+        if command == 0x11 and data in (b"\x00", b"\x01"):
+            self.power = data[0]
+            return True, data
+        if command == 0x14 and len(data) == 1 and data[0] in (0x21, 0x23) and self.power:
+            self.input = data[0]
+            return True, data
+        return (True, told[command]) if command in told and not data else (False, b"\x01")

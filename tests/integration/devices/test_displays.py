@@ -13,7 +13,7 @@ from functools import partial
 import pytest
 import uvloop
 
-from agent.devices import generic, nine_byte, pjlink, smart
+from agent.devices import generic, nine_byte, pjlink, samsung_mdc, smart
 from agent.devices.display import CAPABILITIES, Display, DisplayInfo, DisplayStatus, Power
 from agent.devices.registry import display_names
 from protocol.errors import (
@@ -28,7 +28,7 @@ from protocol.errors import (
     DeviceUnsupportedError,
 )
 from tests.fakes.line_device import LineDevice, LineFaults, serve_pty, serve_tcp
-from tests.fakes.panels import NineBytePanel, SmartBoard
+from tests.fakes.panels import MdcPanel, NineBytePanel, SmartBoard
 from tests.fakes.pjlink_projector import Faults, Projector, serve
 
 Connect = Callable[[DisplayInfo | None], AbstractAsyncContextManager[Display]]
@@ -110,6 +110,19 @@ async def benq_bench(faults: LineFaults) -> AsyncIterator[Stage]:
         )
 
 
+@asynccontextmanager
+async def mdc_bench(faults: LineFaults) -> AsyncIterator[Stage]:
+    panel = MdcPanel(input=0x23)
+    async with serve_tcp(LineDevice(panel, faults)) as port:
+        config = samsung_mdc.MdcConfig(host="127.0.0.1", port=port)
+        yield Stage(
+            partial(samsung_mdc.connect, config, pace=samsung_mdc.Pace(connect_s=1.0, answer_s=0.4)),
+            lambda: panel.power == 1,
+            lambda: {0x21: "hdmi1", 0x23: "hdmi2"}.get(panel.input),
+            '"127.0.0.1"',
+        )
+
+
 FRAMES = {
     "encoding": "ascii",
     "on": "801s!001\\r",
@@ -143,13 +156,21 @@ BENCHES: dict[str, Bench] = {
     "nine-byte": nine_byte_bench,
     "nine-byte benq": benq_bench,
     "pjlink": pjlink_bench,
+    "samsung-mdc": mdc_bench,
     "smart": smart_bench,
 }
-INPUTS = {"generic": "hdmi1", "nine-byte": "hdmi1", "nine-byte benq": "hdmi1", "pjlink": "digital-1", "smart": "hdmi1"}
+INPUTS = {
+    "generic": "hdmi1",
+    "nine-byte": "hdmi1",
+    "nine-byte benq": "hdmi1",
+    "pjlink": "digital-1",
+    "samsung-mdc": "hdmi1",
+    "smart": "hdmi1",
+}
 """An input that each has; those that are not here have none to choose."""
 OFF_THE_LINE = {"wake-on-lan"}
 """Nothing answers them; they have tests of their own."""
-ON_TCP = {"generic", "nine-byte", "pjlink"}
+ON_TCP = {"generic", "nine-byte", "pjlink", "samsung-mdc"}
 
 
 @pytest.fixture(params=BENCHES)

@@ -17,6 +17,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "generic": {"host": "192.0.2.7", "encoding": "hex", "on": "01"},
     "nine-byte": {"family": "viewsonic", "host": "192.0.2.7"},
     "pjlink": {"host": "192.0.2.7"},
+    "samsung-mdc": {"host": "192.0.2.7"},
     "smart": {"serial_port": "/dev/serial/by-id/usb-board"},
     "wake-on-lan": {"wake_mac": "00:11:22:aa:bb:cc"},
 }
