@@ -168,8 +168,8 @@ INPUTS = {
     "smart": "hdmi1",
 }
 """An input that each has; those that are not here have none to choose."""
-OFF_THE_LINE = {"wake-on-lan"}
-"""Nothing answers them; they have tests of their own."""
+OFF_THE_LINE = {"cec", "wake-on-lan"}
+"""One is a program, the other has nobody to answer: they have tests of their own."""
 ON_TCP = {"generic", "nine-byte", "pjlink", "samsung-mdc"}
 
 

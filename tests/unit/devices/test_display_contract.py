@@ -14,6 +14,7 @@ from agent.devices.registry import display_names, find_display
 from protocol.errors import ConfigError
 
 REQUIRED: dict[str, dict[str, Any]] = {
+    "cec": {},
     "generic": {"host": "192.0.2.7", "encoding": "hex", "on": "01"},
     "nine-byte": {"family": "viewsonic", "host": "192.0.2.7"},
     "pjlink": {"host": "192.0.2.7"},
