@@ -74,7 +74,7 @@ class LineConfig(DisplayConfig):
 class ByteLine(asyncio.Protocol):
     """One open line. Reading is bounded in bytes and in time; ``whose`` names the device in every error.
 
-    ``gap_s`` is the least time between something received and the next command, where a device needs it.
+    ``gap_s`` is the least time between what was last on the line and the next command, where a device needs it.
     """
 
     def __init__(self, whose: str, *, gap_s: float = 0.0) -> None:
@@ -126,6 +126,7 @@ class ByteLine(asyncio.Protocol):
         self._buffer.clear()
         assert self._transport is not None
         self._transport.write(data)
+        self._quiet_since_s = loop.time()
 
     async def read_until(self, end: bytes, *, within_s: float, most: int = 1024) -> bytes:
         """Return what came up to ``end``, without it.

@@ -143,3 +143,81 @@ class MdcPanel:
             self.input = data[0]
             return True, data
         return (True, told[command]) if command in told and not data else (False, b"\x01")
+
+
+@dataclass
+class I3Panel:
+    """An i3TOUCH X3: 0 standby, 1 on, 2 hibernates. Over the network it cannot be switched on from standby."""
+
+    state: int = 0
+    is_on_network: bool = False
+    restored: int = 0
+    """How often it was told to restore, upgrade or restart."""
+    _buffer: bytes = b""
+
+    def hear(self, data: bytes) -> bytes:
+        self._buffer += data
+        said = b""
+        while len(self._buffer) >= 11:
+            frame, self._buffer = self._buffer[:11], self._buffer[11:]
+            if frame[:8] == b"\xfe\x08XBHCMD" and frame[-1] == 0xCF:
+                said += b"\xfe\x09XBHCMD" + frame[8:10] + bytes([self._answer(frame[8:10])]) + b"\xcf"
+        return said
+
+    def _answer(self, code: bytes) -> int:
+        if code == b"\x02\x08":
+            return self.state
+        if (code == b"\x01\xf0" and not (self.is_on_network and self.state == 0)) or (
+            code == b"\x01\xf3" and self.state == 2
+        ):
+            self.state = 1
+        elif code in (b"\x01\xf1", b"\x01\xf2"):
+            self.state = {0xF1: 0, 0xF2: 2}[code[1]]
+        elif code in (b"\x01\x43", b"\x01\x44", b"\x01\x45"):
+            self.restored += 1
+        else:
+            return 0
+        return 1
+
+
+@dataclass
+class ClevertouchPanel:
+    """A Clevertouch Impact: takes whole frames with the right sum, and says nothing."""
+
+    power: int = 0
+    input: int = 1
+    _buffer: bytes = b""
+
+    def hear(self, data: bytes) -> bytes:
+        self._buffer += data
+        while len(self._buffer) >= 10:
+            frame, self._buffer = self._buffer[:10], self._buffer[10:]
+            if frame[:3] != b"\xaa\xbb\xcc" or frame[7:] != b"\xdd\xee\xff" or sum(frame[3:6]) % 256 != frame[6]:
+                continue
+            if frame[3] == 1:
+                self.power = 1 if frame[4] == 0 else 0
+            elif frame[3] == 2 and self.power:
+                self.input = frame[4]
+        return b""
+
+
+@dataclass
+class NewlinePanel:
+    """A Newline panel: acknowledges on and off, refuses the rest."""
+
+    power: int = 0
+    refuses: bool = False
+    _buffer: bytes = b""
+
+    def hear(self, data: bytes) -> bytes:
+        self._buffer += data
+        said = b""
+        while len(self._buffer) >= 11:
+            frame, self._buffer = self._buffer[:11], self._buffer[11:]
+            if frame[:9] != b"\x7f\x08\x99\xa2\xb3\xc4\x02\xff\x01" or frame[10] != 0xCF:
+                continue
+            is_taken = frame[9] in (0, 1) and not self.refuses
+            if is_taken:
+                self.power = 1 - frame[9]
+            said += b"\x7f\x09" + frame[2:10] + bytes([is_taken]) + b"\xcf"
+        return said

@@ -13,7 +13,7 @@ from functools import partial
 import pytest
 import uvloop
 
-from agent.devices import generic, nine_byte, pjlink, samsung_mdc, smart
+from agent.devices import generic, i3, nine_byte, pjlink, samsung_mdc, smart
 from agent.devices.display import CAPABILITIES, Display, DisplayInfo, DisplayStatus, Power
 from agent.devices.registry import display_names
 from protocol.errors import (
@@ -28,7 +28,7 @@ from protocol.errors import (
     DeviceUnsupportedError,
 )
 from tests.fakes.line_device import LineDevice, LineFaults, serve_pty, serve_tcp
-from tests.fakes.panels import MdcPanel, NineBytePanel, SmartBoard
+from tests.fakes.panels import I3Panel, MdcPanel, NineBytePanel, SmartBoard
 from tests.fakes.pjlink_projector import Faults, Projector, serve
 
 Connect = Callable[[DisplayInfo | None], AbstractAsyncContextManager[Display]]
@@ -123,6 +123,20 @@ async def mdc_bench(faults: LineFaults) -> AsyncIterator[Stage]:
         )
 
 
+@asynccontextmanager
+async def i3_bench(faults: LineFaults) -> AsyncIterator[Stage]:
+    panel = I3Panel()
+    async with serve_tcp(LineDevice(panel, faults)) as port:
+        config = i3.I3Config(host="127.0.0.1", port=port, wake_mac="00:11:22:aa:bb:cc")
+        yield Stage(
+            partial(i3.connect, config, pace=i3.Pace(connect_s=1.0, answer_s=0.3)),
+            lambda: panel.state == 1,
+            lambda: None,
+            '"127.0.0.1"',
+        )
+        assert panel.restored == 0
+
+
 FRAMES = {
     "encoding": "ascii",
     "on": "801s!001\\r",
@@ -153,6 +167,7 @@ async def generic_bench(faults: LineFaults) -> AsyncIterator[Stage]:
 
 BENCHES: dict[str, Bench] = {
     "generic": generic_bench,
+    "i3": i3_bench,
     "nine-byte": nine_byte_bench,
     "nine-byte benq": benq_bench,
     "pjlink": pjlink_bench,
@@ -168,9 +183,9 @@ INPUTS = {
     "smart": "hdmi1",
 }
 """An input that each has; those that are not here have none to choose."""
-OFF_THE_LINE = {"cec", "wake-on-lan"}
-"""One is a program, the other has nobody to answer: they have tests of their own."""
-ON_TCP = {"generic", "nine-byte", "pjlink", "samsung-mdc"}
+OFF_THE_LINE = {"cec", "clevertouch", "newline", "wake-on-lan"}
+"""A program, and displays that say nothing when they are asked how they stand: they have tests of their own."""
+ON_TCP = {"generic", "i3", "nine-byte", "pjlink", "samsung-mdc"}
 
 
 @pytest.fixture(params=BENCHES)

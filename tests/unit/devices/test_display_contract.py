@@ -16,6 +16,9 @@ from protocol.errors import ConfigError
 REQUIRED: dict[str, dict[str, Any]] = {
     "cec": {},
     "generic": {"host": "192.0.2.7", "encoding": "hex", "on": "01"},
+    "clevertouch": {"serial_port": "/dev/serial/by-id/usb-board"},
+    "i3": {"host": "192.0.2.7"},
+    "newline": {"serial_port": "/dev/serial/by-id/usb-board"},
     "nine-byte": {"family": "viewsonic", "host": "192.0.2.7"},
     "pjlink": {"host": "192.0.2.7"},
     "samsung-mdc": {"host": "192.0.2.7"},
