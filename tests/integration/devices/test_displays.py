@@ -14,6 +14,7 @@ import pytest
 import uvloop
 
 from agent.devices import generic, i3, nine_byte, pjlink, samsung_mdc, smart
+from agent.devices.byte_line import FLOOD, tcp_line
 from agent.devices.display import CAPABILITIES, Display, DisplayInfo, DisplayStatus, Power
 from agent.devices.registry import display_names
 from protocol.errors import (
@@ -345,6 +346,50 @@ async def test_a_serial_port_is_ours_alone() -> None:
     async with smart_bench(LineFaults()) as stage, stage.connect(None):
         with pytest.raises(DeviceBusyError, match="another program holds"):
             await looked_at(stage)
+
+
+@pytest.mark.parametrize(
+    "board",
+    [
+        SmartBoard(states=("on", "ready"), wants_spaces=True),
+        SmartBoard(says_by_itself=b"#powerstate=on\r\n", echoes=True),
+    ],
+    ids=["an old MX", "a new one that talks"],
+)
+async def test_smart_boards_of_all_series_are_switched(board: SmartBoard) -> None:
+    async with serve_pty(LineDevice(board)) as path:
+        config = smart.SmartConfig(serial_port=path)
+        async with smart.connect(config, None) as display:
+            await display.power(True)
+            await display.select_input("hdmi2")
+            assert (await display.status()).input == "hdmi2"
+            await display.power(False)
+            assert (await display.status()).power is Power.STANDBY
+    assert (board.input, board.too_early) == ("hdmi2", 0)
+
+
+async def test_a_device_that_babbles_fills_no_memory_while_nobody_reads() -> None:
+    cut = asyncio.Event()
+
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                writer.write(b"x" * 4096)
+                await writer.drain()
+        except ConnectionError:
+            cut.set()
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        async with tcp_line("127.0.0.1", port, whose="the babbler", connect_s=1.0) as line:
+            async with asyncio.timeout(5):
+                await cut.wait()
+            assert len(line.pending) <= FLOOD
+            with pytest.raises(DeviceProtocolError, match="the babbler"):
+                await line.read_until(b"\r", within_s=1.0)
 
 
 @contextmanager
