@@ -13,6 +13,8 @@ from typing import Literal
 from pydantic import BaseModel, ValidationError
 
 from agent import sending_alarm
+from agent.board_memory import BoardMemory
+from agent.board_power import BoardPower
 from agent.commands import Commands
 from agent.config import RoomSettings
 from agent.desired import DesiredConfig
@@ -95,6 +97,7 @@ class Agent:
         self._reporter = Reporter(
             self._topics, self._link, self._lesson, self._outbox, self._desired, self._reach, self._alarm
         )
+        self._board_power = self._make_board_power()
         self._events = EventSender(self._topics, self._link, self._outbox)
         self._commands = Commands(
             self._lesson,
@@ -129,6 +132,8 @@ class Agent:
                 tasks.create_task(self._reporter.run(), name="reporter")
                 tasks.create_task(self._events.run(), name="events")
                 tasks.create_task(self._relay_watch.run(), name="relay watch")
+                if self._board_power is not None:
+                    tasks.create_task(self._board_power.run(), name="board power")
                 tasks.create_task(self._look(loop_heart, frame_heart), name="look")
                 tasks.create_task(feed_watchdog(self._notifier, [loop_heart, frame_heart, end_heart]), name="watchdog")
                 tasks.create_task(self._get_warm(), name="warm up")
@@ -159,6 +164,16 @@ class Agent:
         )
         presence = Presence(self._topics.status, _birth, _death, will_delay_s=10)
         return Link(settings, presence, clock=CentreClock())
+
+    def _make_board_power(self) -> BoardPower | None:
+        """Return what switches the board, if the room has one to switch; it follows the lesson and never holds it."""
+        if self._settings.display is None:
+            return None
+        memory = BoardMemory(self._settings.state_dir / "board.json")
+        power = BoardPower(self._settings.display, memory, on_news=self._reporter.checks_changed)
+        self._reporter.add_checks(power.checks)
+        self._lesson.on_change(lambda: power.lesson_is(self._lesson.state in RUNNING))
+        return power
 
     def _board_displays(self) -> set[str]:
         """Return the X11 displays that are boards."""

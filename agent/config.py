@@ -12,7 +12,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from agent.device_slot import DeviceChoice
-from agent.devices.registry import find_driver
+from agent.devices.display import DisplayChoice, files_of
+from agent.devices.registry import find_display, find_driver
 from agent.streams.publisher import StreamSettings
 from agent.web.pin import Pin
 from protocol.errors import ConfigError
@@ -66,6 +67,7 @@ class RoomSettings(_Section):
     panel: PanelSection = PanelSection()
     streams: StreamSettings = StreamSettings()
     devices: tuple[DeviceChoice, ...] = ()
+    display: DisplayChoice | None = None
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -98,7 +100,7 @@ def load(path: Path) -> RoomSettings:
 def parse(raw: dict[str, Any], *, where: str, base: Path) -> RoomSettings:
     """Check a configuration; relative paths in it start at ``base``. Raises ConfigError with every problem."""
     problems: list[str] = []
-    plain = {key: value for key, value in raw.items() if key not in _ROLES and key != "media"}
+    plain = {key: value for key, value in raw.items() if key not in _ROLES and key not in ("media", "display")}
     devices = [
         choice
         for table, role in _ROLES.items()
@@ -108,10 +110,11 @@ def parse(raw: dict[str, Any], *, where: str, base: Path) -> RoomSettings:
         if count > 1:
             problems.append(f'id = "{device_id}": is the id of {count} devices; give each its own')
     streams = _section("media", StreamSettings, raw.get("media", {}), problems)
+    display = _display(raw["display"], base, problems) if "display" in raw else None
     settings: RoomSettings | None = None
     try:
         settings = RoomSettings.model_validate(
-            {**plain, "devices": tuple(devices), "streams": streams or StreamSettings()}
+            {**plain, "devices": tuple(devices), "streams": streams or StreamSettings(), "display": display}
         )
     except ValidationError as error:
         problems += _told(error, "")
@@ -161,6 +164,38 @@ def _device(table: str, role: DeviceRole, raw: Any, room_name: Any, problems: li
     return None if config is None else DeviceChoice(device_id, role, driver, config)
 
 
+def _display(raw: Any, base: Path, problems: list[str]) -> DisplayChoice | None:
+    """Return the board's power and input; the files it names start at ``base`` and have to be there."""
+    if not isinstance(raw, dict):
+        problems.append("display: must be a table with a driver; write [display] and driver = …")
+        return None
+    options = dict(raw)
+    name = options.pop("driver", None)
+    if not isinstance(name, str):
+        problems.append('display.driver: is missing; write driver = "pjlink" or another driver')
+        return None
+    try:
+        driver = find_display(name)
+    except ConfigError as error:
+        problems.append(f"display.driver: {error.message}")
+        return None
+    config = _section("display", driver.config, options, problems)
+    if config is None:
+        return None
+    files = {key: base / path for key, path in files_of(config).items()}
+    for key, path in files.items():
+        if not _is_file(path):
+            problems.append(f"display.{key}: {path} does not exist; write it or correct the path")
+    return DisplayChoice(driver, config.model_copy(update=files))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except ValueError:  # a NUL in its name
+        return False
+
+
 def _section(key: str, section: type[Section], raw: Any, problems: list[str]) -> Section | None:
     """Return one table as its model (pydantic's or a dataclass), or None with its mistakes added."""
     known = {field.name for field in fields(section)} if is_dataclass(section) else None
@@ -177,11 +212,13 @@ def _told(error: ValidationError, prefix: str) -> list[str]:
     """Return one sentence for each mistake: key, value, what is expected."""
     sentences = []
     for detail in error.errors(include_url=False, include_context=False):
-        key = prefix + ".".join(str(part) for part in detail["loc"])
+        key = (prefix + ".".join(str(part) for part in detail["loc"])).rstrip(".")
         if detail["type"] == "extra_forbidden":
             sentences.append(f"{key}: {_UNKNOWN_KEY}")
         elif detail["type"] == "missing":
             sentences.append(f"{key}: is missing")
+        elif not detail["loc"]:  # about the table as a whole: its values would bury the sentence
+            sentences.append(f"{key}: {detail['msg'].removeprefix('Value error, ')}")
         else:
             sentences.append(f"{key} = {detail['input']!r}: {detail['msg'].lower()}")
     return sentences

@@ -72,6 +72,7 @@ class Reporter:
         self._health_soon = asyncio.Event()
         self._was_in_lesson = False
         self._disk_failed_at: datetime | None = None
+        self._more_checks: list[Callable[[], tuple[Check, ...]]] = []
         lesson.on_change(self._lesson_changed)
         link.on_connected(self._connected)
 
@@ -163,7 +164,12 @@ class Reporter:
 
     def _checks(self) -> tuple[Check, ...]:
         mine = tuple(check for check in (self._disk(), self._alarm.check()) if check is not None)
-        return (*mine, *self._reach.checks())
+        more = (check for checks in self._more_checks for check in checks())
+        return (*mine, *self._reach.checks(), *more)
+
+    def add_checks(self, checks: Callable[[], tuple[Check, ...]]) -> None:
+        """Report what ``checks`` returns with each health, after our own."""
+        self._more_checks.append(checks)
 
     def _disk(self) -> Check | None:
         if self._outbox.problem is None:

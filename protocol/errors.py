@@ -87,6 +87,33 @@ class DeviceLostError(DeviceError):
     default_code = "device-lost"
 
 
+class DevicePasswordError(DeviceError):
+    """The device asks for a password, or does not take ours; tried again only once the password has changed."""
+
+    default_code = "device-password"
+    default_retryable = False
+
+
+class DeviceProtocolError(DeviceError):
+    """What answers does not speak this device's protocol."""
+
+    default_code = "device-protocol"
+    default_retryable = False
+
+
+class DeviceNotNowError(DeviceError):
+    """The device cannot do that in its present state, as while it warms up or cools down."""
+
+    default_code = "device-not-now"
+
+
+class DevicePermissionError(DeviceError):
+    """The agent's user may not open the device."""
+
+    default_code = "device-permission"
+    default_retryable = False
+
+
 class LessonTransitionError(EstradeError):
     """The lesson cannot do that in its present state."""
 
@@ -140,6 +167,10 @@ CODES: dict[str, str] = {
     "device-unsupported": "This device cannot do that.",
     "device-timeout": "The device did not answer in time.",
     "device-lost": "The device was working and stopped.",
+    "device-password": "The device asks for a password, or does not take the one it was given.",
+    "device-protocol": "What answers does not speak the protocol of that device.",
+    "device-not-now": "The device cannot do that in its present state.",
+    "device-permission": "The agent may not open the device.",
     "disk-failed": "The disk does not store what it should.",
     "lesson-transition": "The lesson cannot do that in its present state.",
     "lesson-not-found": "There is no such lesson.",

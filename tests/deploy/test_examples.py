@@ -40,6 +40,19 @@ def test_the_agents_example_states_the_defaults_it_says_it_states(agent_toml: Pa
     assert agent_config.load(agent_toml).streams == whole.streams
 
 
+def test_the_boards_power_in_the_example_holds_once_its_comment_is_taken_away(agent_toml: Path, tmp_path: Path) -> None:
+    text = agent_toml.read_text()
+    assert agent_config.load(agent_toml).display is None
+    before, _, rest = text.partition("# [display]\n")
+    table, _, after = rest.partition("\n\n")
+    lines = re.findall(r"(?m)^# (\w+ = .+)$", table)
+    assert len(lines) == 6
+    agent_toml.write_text(moved("\n".join([before, "[display]", *lines, "", after]), tmp_path))
+    display = agent_config.load(agent_toml).display
+    assert display is not None
+    assert (display.driver.name, display.config.input) == ("pjlink", "digital-1")
+
+
 def test_a_misspelt_key_of_the_example_would_be_told(agent_toml: Path) -> None:
     agent_toml.write_text(agent_toml.read_text().replace("width_px", "widht_px"))
     with pytest.raises(ConfigError) as refusal:
