@@ -12,6 +12,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from agent.device_slot import DeviceChoice
+from agent.devices.base import DriverConfig
+from agent.devices.login import UNTOLD, LoginConfig
 from agent.devices.registry import find_driver
 from agent.streams.publisher import StreamSettings
 from agent.web.pin import Pin
@@ -102,7 +104,7 @@ def parse(raw: dict[str, Any], *, where: str, base: Path) -> RoomSettings:
     devices = [
         choice
         for table, role in _ROLES.items()
-        if table in raw and (choice := _device(table, role, raw[table], _room_name(raw), problems)) is not None
+        if table in raw and (choice := _device(table, role, raw[table], _room_name(raw), base, problems)) is not None
     ]
     for device_id, count in Counter(choice.id for choice in devices).items():
         if count > 1:
@@ -136,7 +138,9 @@ def _room_name(raw: dict[str, Any]) -> Any:
     return room.get("name") if isinstance(room, dict) else None
 
 
-def _device(table: str, role: DeviceRole, raw: Any, room_name: Any, problems: list[str]) -> DeviceChoice | None:
+def _device(
+    table: str, role: DeviceRole, raw: Any, room_name: Any, base: Path, problems: list[str]
+) -> DeviceChoice | None:
     if not isinstance(raw, dict):
         problems.append(f"{table}: must be a table with a driver; write [{table}] and driver = …")
         return None
@@ -158,7 +162,14 @@ def _device(table: str, role: DeviceRole, raw: Any, room_name: Any, problems: li
     if "room_name" in driver.config.model_fields and isinstance(room_name, str):
         options.setdefault("room_name", room_name[:40])  # a drawn classroom shows whose it is
     config = _section(table, driver.config, options, problems)
-    return None if config is None else DeviceChoice(device_id, role, driver, config)
+    return None if config is None else DeviceChoice(device_id, role, driver, _from(base, config))
+
+
+def _from(base: Path, config: DriverConfig) -> DriverConfig:
+    """Return the driver's configuration with its password file's path starting at ``base``."""
+    if not isinstance(config, LoginConfig) or config.password_file is None:
+        return config
+    return config.model_copy(update={"password_file": base / config.password_file})
 
 
 def _section(key: str, section: type[Section], raw: Any, problems: list[str]) -> Section | None:
@@ -182,6 +193,8 @@ def _told(error: ValidationError, prefix: str) -> list[str]:
             sentences.append(f"{key}: {_UNKNOWN_KEY}")
         elif detail["type"] == "missing":
             sentences.append(f"{key}: is missing")
+        elif detail["type"] == UNTOLD:
+            sentences.append(f"{key}: {detail['msg']}")
         else:
             sentences.append(f"{key} = {detail['input']!r}: {detail['msg'].lower()}")
     return sentences

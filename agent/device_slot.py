@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, Protocol
@@ -15,7 +14,7 @@ from agent.devices.base import CaptureDriver, DriverConfig
 from agent.devices.capture import CaptureHost
 from agent.media import AudioBlock, Frame
 from agent.supervise import keep_running
-from protocol.errors import DeviceError, DeviceTimeoutError
+from protocol.errors import DeviceError, DevicePasswordError, DeviceTimeoutError
 from protocol.messages import CheckStatus, DeviceReport, DeviceRole, Problem
 
 log = logging.getLogger(__name__)
@@ -23,7 +22,8 @@ log = logging.getLogger(__name__)
 RETRY_MOST_S = 1.0
 """A device that is away in a lesson is tried each second: plugged back, it must be back within 2 s (DESIGN §10)."""
 UNFIT_RETRY_S = 10.0
-"""What is not a device of this kind now may be one when everything is plugged in again: names move."""
+"""What is not a device of this kind now may be one when everything is plugged in again: names move. After a refused
+password the file is looked at so often, and the device not touched until it has changed: cameras lock accounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ class DeviceSlot:
         self.lost_mono_s: float | None = None
         self.last_data_mono_s: float | None = None
         self.is_told_lost = False
+        self._login_stamp: object = None
         self._name = choice.id
         self._status = CheckStatus.UNKNOWN
         self._since = now()
@@ -120,7 +121,7 @@ class DeviceSlot:
         pump = self._pump_sound if self.role is DeviceRole.MICROPHONE else self._pump_pictures
         try:
             while True:
-                with suppress(DeviceError):  # not retryable, and told already: the lesson goes on without this device
+                try:
                     await keep_running(
                         f"device {self.choice.id}",
                         lambda: self._hold(pump, sink),
@@ -130,7 +131,11 @@ class DeviceSlot:
                         calm_s=10.0,
                         sleep=self._sleep,
                     )
-                await self._sleep(UNFIT_RETRY_S)
+                except DevicePasswordError:
+                    while self.choice.config.login_stamp() == self._login_stamp:
+                        await self._sleep(UNFIT_RETRY_S)
+                except DeviceError:  # not retryable, and told already: the lesson goes on without this device
+                    await self._sleep(UNFIT_RETRY_S)
         finally:
             self.is_open = False
 
@@ -140,6 +145,7 @@ class DeviceSlot:
 
     async def _hold(self, pump: Callable[[Sink], Awaitable[None]], sink: Sink) -> None:
         self.is_held = True
+        self._login_stamp = self.choice.config.login_stamp()
         self._on_change(self)
         try:
             await pump(sink)

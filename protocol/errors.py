@@ -75,6 +75,21 @@ class DeviceUnsupportedError(DeviceError):
     default_retryable = False
 
 
+class DeviceProtocolError(DeviceError):
+    """Something answers there, but in another language than this driver's: another device, or another driver."""
+
+    default_code = "device-protocol"
+    default_retryable = False
+
+
+class DevicePasswordError(DeviceError):
+    """The device refuses its name or password. Many lock the account after a few tries, so nobody tries again by itself
+    before the password file has changed."""
+
+    default_code = "device-password"
+    default_retryable = False
+
+
 class DeviceTimeoutError(DeviceError):
     """The device did not answer in time."""
 
@@ -138,6 +153,8 @@ CODES: dict[str, str] = {
     "device-not-found": "The device is not connected, or its name or path is wrong.",
     "device-busy": "Another program is using the device.",
     "device-unsupported": "This device cannot do that.",
+    "device-protocol": "What answers there speaks another language than the driver: another device, or another driver.",
+    "device-password": "The device refuses its name or password; it is tried again when the password file has changed.",
     "device-timeout": "The device did not answer in time.",
     "device-lost": "The device was working and stopped.",
     "disk-failed": "The disk does not store what it should.",

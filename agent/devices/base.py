@@ -39,6 +39,10 @@ class DriverConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def login_stamp(self) -> object:
+        """Return a value that changes when the device's password may have; None where there is nothing to change."""
+        return None
+
 
 class PictureDevice(Protocol):
     """An open camera or board."""

@@ -25,6 +25,8 @@ from protocol.errors import (
     DeviceError,
     DeviceLostError,
     DeviceNotFoundError,
+    DevicePasswordError,
+    DeviceProtocolError,
     DeviceTimeoutError,
     DeviceUnsupportedError,
 )
@@ -49,7 +51,15 @@ PACKETS_A_TURN = 64
 
 OPEN_ERRORS: dict[str, type[DeviceError]] = {
     error.default_code: error
-    for error in (DeviceNotFoundError, DeviceBusyError, DeviceTimeoutError, DeviceUnsupportedError, DeviceError)
+    for error in (
+        DeviceNotFoundError,
+        DeviceBusyError,
+        DeviceTimeoutError,
+        DeviceUnsupportedError,
+        DeviceProtocolError,
+        DevicePasswordError,
+        DeviceError,
+    )
 }
 
 
