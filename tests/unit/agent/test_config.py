@@ -94,3 +94,26 @@ def test_a_file_that_python_cannot_read_is_told_like_any_other(tmp_path: Path, t
     (tmp_path / "agent.toml").write_text(text)
     with pytest.raises(ConfigError, match="is not valid TOML"):
         load(tmp_path / "agent.toml")
+
+
+def test_a_password_in_a_camera_s_address_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    raw = _room(tmp_path)
+    raw["camera"] = {"driver": "rtsp", "address": "rtsp://admin:hunter2@10.0.0.5/1"}
+    [problem] = _problems(raw, tmp_path)
+    assert problem.startswith("camera.address: must not hold a name or password")
+    assert "hunter2" not in problem
+
+
+def test_a_password_in_place_of_its_file_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    raw = _room(tmp_path)
+    raw["camera"] = {"driver": "rtsp", "address": "rtsp://10.0.0.5/1", "password": "hunter2"}
+    [problem] = _problems(raw, tmp_path)
+    assert problem.startswith("camera.password: is not a known key")
+    assert "hunter2" not in problem
+
+
+def test_a_password_file_s_path_starts_at_the_configuration(tmp_path: Path) -> None:
+    raw = _room(tmp_path)
+    raw["camera"] = {"driver": "rtsp", "address": "rtsp://10.0.0.5/1", "password_file": "camera.password"}
+    [camera] = parse(raw, where="agent.toml", base=tmp_path).devices
+    assert camera.config.model_dump()["password_file"] == tmp_path / "camera.password"
