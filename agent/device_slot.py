@@ -13,8 +13,8 @@ from typing import Literal, Protocol
 from agent.devices.base import CaptureDriver, DriverConfig
 from agent.devices.capture import CaptureHost
 from agent.media import AudioBlock, Frame
-from agent.supervise import keep_running
-from protocol.errors import DeviceError, DevicePasswordError, DeviceTimeoutError
+from agent.supervise import keep_device
+from protocol.errors import DeviceError, DeviceTimeoutError
 from protocol.messages import CheckStatus, DeviceReport, DeviceRole, Problem
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,6 @@ class DeviceSlot:
         self.lost_mono_s: float | None = None
         self.last_data_mono_s: float | None = None
         self.is_told_lost = False
-        self._login_stamp: object = None
         self._name = choice.id
         self._status = CheckStatus.UNKNOWN
         self._since = now()
@@ -120,22 +119,16 @@ class DeviceSlot:
         self._set(CheckStatus.UNKNOWN)
         pump = self._pump_sound if self.role is DeviceRole.MICROPHONE else self._pump_pictures
         try:
-            while True:
-                try:
-                    await keep_running(
-                        f"device {self.choice.id}",
-                        lambda: self._hold(pump, sink),
-                        on_failure=lambda error: self._lost(error, sink),
-                        first_s=0.3,
-                        most_s=RETRY_MOST_S,
-                        calm_s=10.0,
-                        sleep=self._sleep,
-                    )
-                except DevicePasswordError:
-                    while self.choice.config.login_stamp() == self._login_stamp:
-                        await self._sleep(UNFIT_RETRY_S)
-                except DeviceError:  # not retryable, and told already: the lesson goes on without this device
-                    await self._sleep(UNFIT_RETRY_S)
+            await keep_device(
+                f"device {self.choice.id}",
+                lambda: self._hold(pump, sink),
+                self.choice.config.login_stamp,
+                on_failure=lambda error: self._lost(error, sink),
+                first_s=0.3,
+                most_s=RETRY_MOST_S,
+                unfit_s=UNFIT_RETRY_S,
+                sleep=self._sleep,
+            )
         finally:
             self.is_open = False
 
@@ -145,7 +138,6 @@ class DeviceSlot:
 
     async def _hold(self, pump: Callable[[Sink], Awaitable[None]], sink: Sink) -> None:
         self.is_held = True
-        self._login_stamp = self.choice.config.login_stamp()
         self._on_change(self)
         try:
             await pump(sink)
