@@ -9,12 +9,13 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
+from agent.camera_moves import PtzChoice
 from agent.device_slot import DeviceChoice
 from agent.devices.base import DriverConfig
 from agent.devices.login import UNTOLD, LoginConfig
-from agent.devices.registry import find_driver
+from agent.devices.registry import find_driver, find_ptz_driver
 from agent.streams.publisher import StreamSettings
 from agent.web.pin import Pin
 from protocol.errors import ConfigError
@@ -68,6 +69,7 @@ class RoomSettings(_Section):
     panel: PanelSection = PanelSection()
     streams: StreamSettings = StreamSettings()
     devices: tuple[DeviceChoice, ...] = ()
+    ptz: PtzChoice | None = None
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -75,6 +77,12 @@ class RoomSettings(_Section):
     def topics(self) -> RoomTopics:
         return RoomTopics(self.room.territory, self.room.id)
 
+
+_Presets = dict[
+    Annotated[str, StringConstraints(pattern=ID_PATTERN)],
+    Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value), Field(min_length=1)],
+]
+"""Name → the camera's own: ``board = 1``, ``teacher = "Lehrer"``."""
 
 _UNKNOWN_KEY = "is not a known key; check its spelling"
 _ROLES = {"camera": DeviceRole.CAMERA, "microphone": DeviceRole.MICROPHONE, "board": DeviceRole.BOARD}
@@ -100,7 +108,7 @@ def load(path: Path) -> RoomSettings:
 def parse(raw: dict[str, Any], *, where: str, base: Path) -> RoomSettings:
     """Check a configuration; relative paths in it start at ``base``. Raises ConfigError with every problem."""
     problems: list[str] = []
-    plain = {key: value for key, value in raw.items() if key not in _ROLES and key != "media"}
+    plain = {key: value for key, value in raw.items() if key not in _ROLES and key not in ("media", "ptz")}
     devices = [
         choice
         for table, role in _ROLES.items()
@@ -109,11 +117,12 @@ def parse(raw: dict[str, Any], *, where: str, base: Path) -> RoomSettings:
     for device_id, count in Counter(choice.id for choice in devices).items():
         if count > 1:
             problems.append(f'id = "{device_id}": is the id of {count} devices; give each its own')
+    ptz = _ptz(raw["ptz"], base, problems) if "ptz" in raw else None
     streams = _section("media", StreamSettings, raw.get("media", {}), problems)
     settings: RoomSettings | None = None
     try:
         settings = RoomSettings.model_validate(
-            {**plain, "devices": tuple(devices), "streams": streams or StreamSettings()}
+            {**plain, "devices": tuple(devices), "ptz": ptz, "streams": streams or StreamSettings()}
         )
     except ValidationError as error:
         problems += _told(error, "")
@@ -141,14 +150,10 @@ def _room_name(raw: dict[str, Any]) -> Any:
 def _device(
     table: str, role: DeviceRole, raw: Any, room_name: Any, base: Path, problems: list[str]
 ) -> DeviceChoice | None:
-    if not isinstance(raw, dict):
-        problems.append(f"{table}: must be a table with a driver; write [{table}] and driver = …")
+    options = _options(table, raw, problems)
+    if options is None:
         return None
-    options = dict(raw)
-    name, device_id = options.pop("driver", None), options.pop("id", table)
-    if not isinstance(name, str):
-        problems.append(f'{table}.driver: is missing; write driver = "simulated" or another driver')
-        return None
+    name, device_id = options.pop("driver"), options.pop("id", table)
     if not isinstance(device_id, str) or not re.fullmatch(ID_PATTERN, device_id):
         problems.append(
             f'{table}.id = {device_id!r}: must be 3 to 48 characters of a-z, 0-9 and "-", with no "-" at its ends'
@@ -163,6 +168,31 @@ def _device(
         options.setdefault("room_name", room_name[:40])  # a drawn classroom shows whose it is
     config = _section(table, driver.config, options, problems)
     return None if config is None else DeviceChoice(device_id, role, driver, _from(base, config))
+
+
+def _options(table: str, raw: Any, problems: list[str]) -> dict[str, Any] | None:
+    """Return a copy of a device's table if it names its driver."""
+    if not isinstance(raw, dict):
+        problems.append(f"{table}: must be a table with a driver; write [{table}] and driver = …")
+    elif not isinstance(raw.get("driver"), str):
+        problems.append(f'{table}.driver: is missing; write driver = "simulated" or another driver')
+    else:
+        return dict(raw)
+    return None
+
+
+def _ptz(raw: Any, base: Path, problems: list[str]) -> PtzChoice | None:
+    options = _options("ptz", raw, problems)
+    if options is None:
+        return None
+    try:
+        driver = find_ptz_driver(options.pop("driver"))
+    except ConfigError as error:
+        problems.append(f"ptz.driver: {error.message}")
+        return None
+    presets = _section("ptz.presets", _Presets, options.pop("presets", {}), problems)
+    config = _section("ptz", driver.config, options, problems)
+    return None if config is None or presets is None else PtzChoice(driver, _from(base, config), presets)
 
 
 def _from(base: Path, config: DriverConfig) -> DriverConfig:
@@ -188,7 +218,7 @@ def _told(error: ValidationError, prefix: str) -> list[str]:
     """Return one sentence for each mistake: key, value, what is expected."""
     sentences = []
     for detail in error.errors(include_url=False, include_context=False):
-        key = prefix + ".".join(str(part) for part in detail["loc"])
+        key = (prefix + ".".join(str(part) for part in detail["loc"])).rstrip(".")
         if detail["type"] == "extra_forbidden":
             sentences.append(f"{key}: {_UNKNOWN_KEY}")
         elif detail["type"] == "missing":

@@ -17,7 +17,7 @@ from protocol.errors import DevicePasswordError
 LONGEST = 128
 
 UNTOLD = "untold"
-"""The type of a pydantic error about a value that may hold a password: who tells of it leaves the value out."""
+"""The type of a pydantic error whose value may hold a password, or says nothing: who tells of it leaves it out."""
 
 
 class LoginConfig(DriverConfig):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 
 from agent.devices.base import CaptureDriver
+from agent.devices.ptz import PtzDriver
 from protocol.errors import ConfigError
 from protocol.messages import DeviceRole
 
@@ -13,6 +14,7 @@ GROUPS: dict[DeviceRole, str] = {
     DeviceRole.MICROPHONE: "estrade.microphones",
     DeviceRole.BOARD: "estrade.boards",
 }
+PTZ_GROUP = "estrade.ptz"
 
 
 def driver_names(role: DeviceRole) -> list[str]:
@@ -20,16 +22,35 @@ def driver_names(role: DeviceRole) -> list[str]:
     return sorted(entry_points(group=GROUPS[role]).names)
 
 
+def ptz_driver_names() -> list[str]:
+    """Return the names of the installed drivers that turn cameras, sorted."""
+    return sorted(entry_points(group=PTZ_GROUP).names)
+
+
 def find_driver(role: DeviceRole, name: str) -> CaptureDriver:
     """Return the driver; raise ConfigError, which names those there are, when there is none of that name."""
-    found = [point for point in entry_points(group=GROUPS[role]) if point.name == name]
+    driver, where = _load(GROUPS[role], role, name)
+    if not isinstance(driver, CaptureDriver) or driver.role is not role:
+        raise ConfigError(f'driver "{name}": {where} is not the CaptureDriver of a {role}')
+    return driver
+
+
+def find_ptz_driver(name: str) -> PtzDriver:
+    """Return the driver that turns cameras; raise ConfigError as `find_driver`."""
+    driver, where = _load(PTZ_GROUP, "ptz", name)
+    if not isinstance(driver, PtzDriver):
+        raise ConfigError(f'driver "{name}": {where} is not a PtzDriver')
+    return driver
+
+
+def _load(group: str, role: str, name: str) -> tuple[object, str]:
+    """Return what the entry point of this name leads to, and where that is."""
+    points = entry_points(group=group)
+    found = [point for point in points if point.name == name]
     if not found:
-        known = ", ".join(driver_names(role)) or "none: install Estrade itself, with its extra [agent]"
+        known = ", ".join(sorted(points.names)) or "none: install Estrade itself, with its extra [agent]"
         raise ConfigError(f'driver "{name}" is not a {role} driver; there are: {known}')
     try:
-        driver = found[0].load()
+        return found[0].load(), found[0].value
     except (ImportError, AttributeError) as error:
         raise ConfigError(f'driver "{name}": {found[0].value} cannot be loaded ({error})') from error
-    if not isinstance(driver, CaptureDriver) or driver.role is not role:
-        raise ConfigError(f'driver "{name}": {found[0].value} is not the CaptureDriver of a {role}')
-    return driver
