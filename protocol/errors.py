@@ -155,6 +155,7 @@ CODES: dict[str, str] = {
     "device-unsupported": "This device cannot do that.",
     "device-protocol": "What answers there speaks another language than the driver: another device, or another driver.",
     "device-password": "The device refuses its name or password; it is tried again when the password file has changed.",
+    "device-ambiguous": "The name fits several; it has to say which.",
     "device-forbidden": "The agent's user may not open the device.",
     "preset-not-found": "The camera has no such preset.",
     "device-timeout": "The device did not answer in time.",

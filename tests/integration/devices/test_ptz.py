@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from agent.devices.base import DriverConfig
 from agent.devices.ptz import PtzDriver
 from agent.devices.registry import find_ptz_driver
 from protocol.errors import DeviceError, DeviceUnsupportedError
+from tests.fakes.onvif_camera import OnvifCamera, onvif_camera
 from tests.fakes.visca_camera import ViscaCamera, serial_camera, tcp_camera, udp_camera
 from tests.integration.devices.conftest import until
 
@@ -24,17 +26,26 @@ class Turning:
 
     driver: PtzDriver
     config: DriverConfig
-    camera: ViscaCamera
+    camera: ViscaCamera | OnvifCamera
     preset: str = "4"
     unknown_preset: str = "99"
 
 
-@pytest.fixture(params=["visca-sony-udp", "visca-tcp", "visca-udp", "visca-serial"])
-async def turning(request: pytest.FixtureRequest) -> AsyncIterator[Turning]:
+@pytest.fixture(params=["visca-sony-udp", "visca-tcp", "visca-udp", "visca-serial", "onvif"])
+async def turning(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Turning]:
+    settings: dict[str, object]
     name, _, transport = request.param.partition("-")
-    driver, camera = find_ptz_driver(name), ViscaCamera()
+    driver = find_ptz_driver(name)
+    if name == "onvif":
+        password, onvif = tmp_path / "password", OnvifCamera()
+        password.write_text(onvif.password)
+        async with onvif_camera(onvif) as port:
+            settings = {"host": "127.0.0.1", "port": port, "user": onvif.user, "password_file": password}
+            yield Turning(driver, driver.config.model_validate(settings), onvif)
+        return
+    camera = ViscaCamera()
     async with AsyncExitStack() as stack:
-        settings: dict[str, object] = {"transport": transport}
+        settings = {"transport": transport}
         if transport == "serial":
             settings |= {"path": await stack.enter_async_context(serial_camera(camera))}
         elif transport == "tcp":

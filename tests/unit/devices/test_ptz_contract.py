@@ -11,7 +11,7 @@ from agent.devices.ptz import PtzDriver
 from agent.devices.registry import find_ptz_driver, ptz_driver_names
 from protocol.errors import ConfigError
 
-REQUIRED: dict[str, dict[str, Any]] = {"visca": {"host": "camera.example"}}
+REQUIRED: dict[str, dict[str, Any]] = {"onvif": {"host": "camera.example"}, "visca": {"host": "camera.example"}}
 """What a configuration cannot do without, by driver."""
 
 
