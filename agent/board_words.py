@@ -40,6 +40,9 @@ MESSAGES: Mapping[str, Text] = {
     "device-unsupported": Text(
         fr="Le tableau ne sait pas faire ce qui est réglé.", en="The board cannot do what is set."
     ),
+    "device-ambiguous": Text(
+        fr="Le nom réglé convient à plusieurs appareils.", en="The name that is set fits several devices."
+    ),
     "device-failed": Text(fr="Le tableau signale une panne.", en="The board reports a failure."),
     "internal": Text(
         fr="Le pilote du tableau a une erreur ; la classe n’en dépend pas.",
@@ -87,6 +90,7 @@ REMEDIES: Mapping[str, Text] = {
         fr="Corrigez l’entrée réglée dans [display] ; le journal de l’agent donne celles qui existent.",
         en="Correct the input in [display]; the agent's log names those there are.",
     ),
+    "device-ambiguous": Text(fr="Précisez l’appareil dans [display].", en="Say in [display] which device is meant."),
     "device-failed": Text(
         fr="Lisez ce que le tableau affiche, et son manuel.", en="Read what the board shows, and its manual."
     ),

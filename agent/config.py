@@ -9,11 +9,14 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
+from agent.camera_moves import PtzChoice
 from agent.device_slot import DeviceChoice
+from agent.devices.base import DriverConfig
 from agent.devices.display import DisplayChoice, files_of
-from agent.devices.registry import find_display, find_driver
+from agent.devices.login import UNTOLD, LoginConfig
+from agent.devices.registry import find_display, find_driver, find_ptz
 from agent.streams.publisher import StreamSettings
 from agent.web.pin import Pin
 from protocol.errors import ConfigError
@@ -68,6 +71,7 @@ class RoomSettings(_Section):
     streams: StreamSettings = StreamSettings()
     devices: tuple[DeviceChoice, ...] = ()
     display: DisplayChoice | None = None
+    ptz: PtzChoice | None = None
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -75,6 +79,12 @@ class RoomSettings(_Section):
     def topics(self) -> RoomTopics:
         return RoomTopics(self.room.territory, self.room.id)
 
+
+_Presets = dict[
+    Annotated[str, StringConstraints(pattern=ID_PATTERN)],
+    Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value), Field(min_length=1)],
+]
+"""Name → the camera's own: ``board = 1``, ``teacher = "Lehrer"``."""
 
 _UNKNOWN_KEY = "is not a known key; check its spelling"
 _ROLES = {"camera": DeviceRole.CAMERA, "microphone": DeviceRole.MICROPHONE, "board": DeviceRole.BOARD}
@@ -100,21 +110,29 @@ def load(path: Path) -> RoomSettings:
 def parse(raw: dict[str, Any], *, where: str, base: Path) -> RoomSettings:
     """Check a configuration; relative paths in it start at ``base``. Raises ConfigError with every problem."""
     problems: list[str] = []
-    plain = {key: value for key, value in raw.items() if key not in _ROLES and key not in ("media", "display")}
+    apart = {*_ROLES, "media", "display", "ptz"}
+    plain = {key: value for key, value in raw.items() if key not in apart}
     devices = [
         choice
         for table, role in _ROLES.items()
-        if table in raw and (choice := _device(table, role, raw[table], _room_name(raw), problems)) is not None
+        if table in raw and (choice := _device(table, role, raw[table], _room_name(raw), base, problems)) is not None
     ]
     for device_id, count in Counter(choice.id for choice in devices).items():
         if count > 1:
             problems.append(f'id = "{device_id}": is the id of {count} devices; give each its own')
+    ptz = _ptz(raw["ptz"], base, problems) if "ptz" in raw else None
     streams = _section("media", StreamSettings, raw.get("media", {}), problems)
     display = _display(raw["display"], base, problems) if "display" in raw else None
     settings: RoomSettings | None = None
     try:
         settings = RoomSettings.model_validate(
-            {**plain, "devices": tuple(devices), "streams": streams or StreamSettings(), "display": display}
+            {
+                **plain,
+                "devices": tuple(devices),
+                "display": display,
+                "ptz": ptz,
+                "streams": streams or StreamSettings(),
+            }
         )
     except ValidationError as error:
         problems += _told(error, "")
@@ -139,15 +157,13 @@ def _room_name(raw: dict[str, Any]) -> Any:
     return room.get("name") if isinstance(room, dict) else None
 
 
-def _device(table: str, role: DeviceRole, raw: Any, room_name: Any, problems: list[str]) -> DeviceChoice | None:
-    if not isinstance(raw, dict):
-        problems.append(f"{table}: must be a table with a driver; write [{table}] and driver = …")
+def _device(
+    table: str, role: DeviceRole, raw: Any, room_name: Any, base: Path, problems: list[str]
+) -> DeviceChoice | None:
+    options = _options(table, raw, problems)
+    if options is None:
         return None
-    options = dict(raw)
-    name, device_id = options.pop("driver", None), options.pop("id", table)
-    if not isinstance(name, str):
-        problems.append(f'{table}.driver: is missing; write driver = "simulated" or another driver')
-        return None
+    name, device_id = options.pop("driver"), options.pop("id", table)
     if not isinstance(device_id, str) or not re.fullmatch(ID_PATTERN, device_id):
         problems.append(
             f'{table}.id = {device_id!r}: must be 3 to 48 characters of a-z, 0-9 and "-", with no "-" at its ends'
@@ -161,7 +177,39 @@ def _device(table: str, role: DeviceRole, raw: Any, room_name: Any, problems: li
     if "room_name" in driver.config.model_fields and isinstance(room_name, str):
         options.setdefault("room_name", room_name[:40])  # a drawn classroom shows whose it is
     config = _section(table, driver.config, options, problems)
-    return None if config is None else DeviceChoice(device_id, role, driver, config)
+    return None if config is None else DeviceChoice(device_id, role, driver, _from(base, config))
+
+
+def _options(table: str, raw: Any, problems: list[str]) -> dict[str, Any] | None:
+    """Return a copy of a device's table if it names its driver."""
+    if not isinstance(raw, dict):
+        problems.append(f"{table}: must be a table with a driver; write [{table}] and driver = …")
+    elif not isinstance(raw.get("driver"), str):
+        problems.append(f'{table}.driver: is missing; write driver = "simulated" or another driver')
+    else:
+        return dict(raw)
+    return None
+
+
+def _ptz(raw: Any, base: Path, problems: list[str]) -> PtzChoice | None:
+    options = _options("ptz", raw, problems)
+    if options is None:
+        return None
+    try:
+        driver = find_ptz(options.pop("driver"))
+    except ConfigError as error:
+        problems.append(f"ptz.driver: {error.message}")
+        return None
+    presets = _section("ptz.presets", _Presets, options.pop("presets", {}), problems)
+    config = _section("ptz", driver.config, options, problems)
+    return None if config is None or presets is None else PtzChoice(driver, _from(base, config), presets)
+
+
+def _from(base: Path, config: DriverConfig) -> DriverConfig:
+    """Return the driver's configuration with its password file's path starting at ``base``."""
+    if not isinstance(config, LoginConfig) or config.password_file is None:
+        return config
+    return config.model_copy(update={"password_file": base / config.password_file})
 
 
 def _display(raw: Any, base: Path, problems: list[str]) -> DisplayChoice | None:
@@ -219,6 +267,8 @@ def _told(error: ValidationError, prefix: str) -> list[str]:
             sentences.append(f"{key}: is missing")
         elif not detail["loc"]:  # about the table as a whole: its values would bury the sentence
             sentences.append(f"{key}: {detail['msg'].removeprefix('Value error, ')}")
+        elif detail["type"] == UNTOLD:
+            sentences.append(f"{key}: {detail['msg']}")
         else:
             sentences.append(f"{key} = {detail['input']!r}: {detail['msg'].lower()}")
     return sentences

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, Protocol
@@ -14,7 +13,7 @@ from typing import Literal, Protocol
 from agent.devices.base import CaptureDriver, DriverConfig
 from agent.devices.capture import CaptureHost
 from agent.media import AudioBlock, Frame
-from agent.supervise import keep_running
+from agent.supervise import keep_device
 from protocol.errors import DeviceError, DeviceTimeoutError
 from protocol.messages import CheckStatus, DeviceReport, DeviceRole, Problem
 
@@ -23,7 +22,8 @@ log = logging.getLogger(__name__)
 RETRY_MOST_S = 1.0
 """A device that is away in a lesson is tried each second: plugged back, it must be back within 2 s (DESIGN §10)."""
 UNFIT_RETRY_S = 10.0
-"""What is not a device of this kind now may be one when everything is plugged in again: names move."""
+"""What is not a device of this kind now may be one when everything is plugged in again: names move. After a refused
+password the file is looked at so often, and the device not touched until it has changed: cameras lock accounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +119,16 @@ class DeviceSlot:
         self._set(CheckStatus.UNKNOWN)
         pump = self._pump_sound if self.role is DeviceRole.MICROPHONE else self._pump_pictures
         try:
-            while True:
-                with suppress(DeviceError):  # not retryable, and told already: the lesson goes on without this device
-                    await keep_running(
-                        f"device {self.choice.id}",
-                        lambda: self._hold(pump, sink),
-                        on_failure=lambda error: self._lost(error, sink),
-                        first_s=0.3,
-                        most_s=RETRY_MOST_S,
-                        calm_s=10.0,
-                        sleep=self._sleep,
-                    )
-                await self._sleep(UNFIT_RETRY_S)
+            await keep_device(
+                f"device {self.choice.id}",
+                lambda: self._hold(pump, sink),
+                self.choice.config.login_stamp,
+                on_failure=lambda error: self._lost(error, sink),
+                first_s=0.3,
+                most_s=RETRY_MOST_S,
+                unfit_s=UNFIT_RETRY_S,
+                sleep=self._sleep,
+            )
         finally:
             self.is_open = False
 

@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-from protocol.errors import DeviceError
+from protocol.errors import DeviceError, DevicePasswordError
 
 log = logging.getLogger(__name__)
 
@@ -52,3 +52,40 @@ async def keep_running(
             return
         await sleep(jitter(wait_s / 2, wait_s))
         wait_s = min(wait_s * 2, most_s)
+
+
+async def keep_device(
+    name: str,
+    run: Callable[[], Awaitable[None]],
+    login_stamp: Callable[[], object],
+    *,
+    on_failure: Callable[[DeviceError], None],
+    first_s: float,
+    most_s: float,
+    unfit_s: float,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Run ``run``, which holds one device, until it returns; never give the device up for good.
+
+    As `keep_running`; what is not retryable is tried again after ``unfit_s``, for names and plugs move. Only a refused
+    password is not tried before ``login_stamp`` has changed: cameras lock an account after a few.
+    """
+    stamp: object = None
+
+    async def attempt() -> None:
+        nonlocal stamp
+        stamp = login_stamp()
+        await run()
+
+    while True:
+        try:
+            await keep_running(
+                name, attempt, on_failure=on_failure, first_s=first_s, most_s=most_s, calm_s=10.0, sleep=sleep
+            )
+        except DevicePasswordError:
+            while login_stamp() == stamp:
+                await sleep(unfit_s)
+        except DeviceError:  # told already
+            await sleep(unfit_s)
+        else:
+            return

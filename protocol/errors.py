@@ -75,6 +75,21 @@ class DeviceUnsupportedError(DeviceError):
     default_retryable = False
 
 
+class DeviceProtocolError(DeviceError):
+    """Something answers there, but in another language than this driver's: another device, or another driver."""
+
+    default_code = "device-protocol"
+    default_retryable = False
+
+
+class DevicePasswordError(DeviceError):
+    """The device refuses its name or password. Many lock the account after a few tries, so nobody tries again by itself
+    before the password file has changed."""
+
+    default_code = "device-password"
+    default_retryable = False
+
+
 class DeviceTimeoutError(DeviceError):
     """The device did not answer in time."""
 
@@ -85,20 +100,6 @@ class DeviceLostError(DeviceError):
     """The device worked and is gone."""
 
     default_code = "device-lost"
-
-
-class DevicePasswordError(DeviceError):
-    """The device asks for a password, or does not take ours; tried again only once the password has changed."""
-
-    default_code = "device-password"
-    default_retryable = False
-
-
-class DeviceProtocolError(DeviceError):
-    """What answers does not speak this device's protocol."""
-
-    default_code = "device-protocol"
-    default_retryable = False
 
 
 class DeviceNotNowError(DeviceError):
@@ -165,12 +166,14 @@ CODES: dict[str, str] = {
     "device-not-found": "The device is not connected, or its name or path is wrong.",
     "device-busy": "Another program is using the device.",
     "device-unsupported": "This device cannot do that.",
+    "device-protocol": "What answers there speaks another language than the driver: another device, or another driver.",
+    "device-password": "The device refuses its name or password; it is tried again when the password file has changed.",
+    "device-ambiguous": "The name fits several; it has to say which.",
+    "preset-not-found": "The camera has no such preset.",
     "device-timeout": "The device did not answer in time.",
     "device-lost": "The device was working and stopped.",
-    "device-password": "The device asks for a password, or does not take the one it was given.",
-    "device-protocol": "What answers does not speak the protocol of that device.",
     "device-not-now": "The device cannot do that in its present state.",
-    "device-permission": "The agent may not open the device.",
+    "device-permission": "The agent's user may not open the device.",
     "disk-failed": "The disk does not store what it should.",
     "lesson-transition": "The lesson cannot do that in its present state.",
     "lesson-not-found": "There is no such lesson.",

@@ -22,7 +22,11 @@ from protocol.messages import DeviceRole
 
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
-    """What a device said of itself at open. ``capabilities`` names what *this* unit can do (``pan-tilt``, …)."""
+    """What a device said of itself at open. ``capabilities`` names what *this* unit can do (``playback``, …).
+
+    ``settings``: its own settings that were asked for, with the value it has now. ``notes``: those that it did not
+    take, a sentence each.
+    """
 
     id: str
     role: DeviceRole
@@ -32,12 +36,18 @@ class DeviceInfo:
     height_px: int = 0
     rate_hz: float = 0.0
     capabilities: frozenset[str] = field(default_factory=frozenset)
+    settings: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class DriverConfig(BaseModel):
     """Base of a driver's own configuration: unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def login_stamp(self) -> object:
+        """Return a value that changes when the device's password may have; None where there is nothing to change."""
+        return None
 
 
 class PictureDevice(Protocol):

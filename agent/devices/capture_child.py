@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -76,8 +76,13 @@ class CaptureChild:
         height_px: int = 0,
         rate_hz: float = 0.0,
         capabilities: Sequence[str] = (),
+        settings: Mapping[str, int] | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
-        """Say that the device streams, and of what size (0 × 0 for sound). Once, before the first picture or block."""
+        """Say that the device streams, and of what size (0 × 0 for sound). Once, before the first picture or block.
+
+        ``settings`` and ``notes`` as in `agent.devices.base.DeviceInfo`.
+        """
         assert (width_px % 2, height_px % 2) == (0, 0), (width_px, height_px)
         if width_px:
             size = wire.slot_bytes(width_px, height_px)
@@ -94,6 +99,8 @@ class CaptureChild:
             "height_px": height_px,
             "rate_hz": rate_hz,
             "capabilities": list(capabilities),
+            "settings": dict(settings or {}),
+            "notes": [note[:300] for note in notes[:20]],
             "first_opened_mono_s": self.first_opened_mono_s,
         }
         self._send(wire.OPENED + json.dumps(said).encode())

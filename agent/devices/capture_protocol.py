@@ -16,8 +16,9 @@ from operator import attrgetter
 from typing import Any
 
 OPENED = b"o"
-"""Capture process → agent, JSON ``{name, width_px, height_px, rate_hz, capabilities, first_opened_mono_s}``: the device
-streams. The last is for the next process of the same device, so that all of them count from one instant."""
+"""Capture process → agent, JSON ``{name, width_px, height_px, rate_hz, capabilities, settings, notes,
+first_opened_mono_s}``: the device streams. The last is for the next process of the same device, so that all of them
+count from one instant."""
 FRAME = b"f"
 """Capture process → agent, `STAMP` with the slot's number: the slot holds a picture and is the agent's now."""
 BLOCK = b"b"

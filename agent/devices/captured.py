@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import json
+import logging
 import mmap
 import os
 import signal
@@ -25,9 +26,13 @@ from protocol.errors import (
     DeviceError,
     DeviceLostError,
     DeviceNotFoundError,
+    DevicePasswordError,
+    DeviceProtocolError,
     DeviceTimeoutError,
     DeviceUnsupportedError,
 )
+
+log = logging.getLogger(__name__)
 
 STOP_S = 0.3
 """For a driver to close its device in good order; then it is killed."""
@@ -49,7 +54,15 @@ PACKETS_A_TURN = 64
 
 OPEN_ERRORS: dict[str, type[DeviceError]] = {
     error.default_code: error
-    for error in (DeviceNotFoundError, DeviceBusyError, DeviceTimeoutError, DeviceUnsupportedError, DeviceError)
+    for error in (
+        DeviceNotFoundError,
+        DeviceBusyError,
+        DeviceTimeoutError,
+        DeviceUnsupportedError,
+        DeviceProtocolError,
+        DevicePasswordError,
+        DeviceError,
+    )
 }
 
 
@@ -182,7 +195,11 @@ class Captured:
                     height_px=said["height_px"],
                     rate_hz=said["rate_hz"],
                     capabilities=frozenset(said["capabilities"]),
+                    settings=said["settings"],
+                    notes=tuple(said["notes"]),
                 )
+                for note in self.info.notes:
+                    log.warning("A device goes without a setting", extra={"device": self.device_id, "note": note})
                 self.first_opened_mono_s = said["first_opened_mono_s"]
                 self._on_opened(said)
                 self._opened = True

@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 
 from agent.devices.base import CaptureDriver
 from agent.devices.display import DisplayDriver
+from agent.devices.ptz import PtzDriver
 from protocol.errors import ConfigError
 from protocol.messages import DeviceRole
 
@@ -16,6 +17,8 @@ GROUPS: dict[DeviceRole, str] = {
 }
 DISPLAYS = "estrade.displays"
 """The group of `agent.devices.display`: a board's power and input, beside its picture."""
+PTZ = "estrade.ptz"
+"""The group of `agent.devices.ptz`: what turns a camera."""
 
 
 def driver_names(role: DeviceRole) -> list[str]:
@@ -28,31 +31,43 @@ def display_names() -> list[str]:
     return sorted(entry_points(group=DISPLAYS).names)
 
 
-def find_display(name: str) -> DisplayDriver:
-    """Return the driver of a display; raise ConfigError, which names those there are, for another name."""
-    found = [point for point in entry_points(group=DISPLAYS) if point.name == name]
-    if not found:
-        known = ", ".join(display_names()) or "none: install Estrade itself, with its extra [agent]"
-        raise ConfigError(f'driver "{name}" is not a display driver; there are: {known}')
-    try:
-        driver = found[0].load()
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f'driver "{name}": {found[0].value} cannot be loaded ({error})') from error
-    if not isinstance(driver, DisplayDriver):
-        raise ConfigError(f'driver "{name}": {found[0].value} is not a DisplayDriver')
-    return driver
+def ptz_names() -> list[str]:
+    """Return the names of the installed drivers that turn cameras, sorted."""
+    return sorted(entry_points(group=PTZ).names)
 
 
 def find_driver(role: DeviceRole, name: str) -> CaptureDriver:
     """Return the driver; raise ConfigError, which names those there are, when there is none of that name."""
-    found = [point for point in entry_points(group=GROUPS[role]) if point.name == name]
+    driver, where = _load(GROUPS[role], role, name)
+    if not isinstance(driver, CaptureDriver) or driver.role is not role:
+        raise ConfigError(f'driver "{name}": {where} is not the CaptureDriver of a {role}')
+    return driver
+
+
+def find_display(name: str) -> DisplayDriver:
+    """Return the driver of a display; raise ConfigError as `find_driver`."""
+    driver, where = _load(DISPLAYS, "display", name)
+    if not isinstance(driver, DisplayDriver):
+        raise ConfigError(f'driver "{name}": {where} is not a DisplayDriver')
+    return driver
+
+
+def find_ptz(name: str) -> PtzDriver:
+    """Return the driver that turns cameras; raise ConfigError as `find_driver`."""
+    driver, where = _load(PTZ, "ptz", name)
+    if not isinstance(driver, PtzDriver):
+        raise ConfigError(f'driver "{name}": {where} is not a PtzDriver')
+    return driver
+
+
+def _load(group: str, role: str, name: str) -> tuple[object, str]:
+    """Return what the entry point of this name leads to, and where that is."""
+    points = entry_points(group=group)
+    found = [point for point in points if point.name == name]
     if not found:
-        known = ", ".join(driver_names(role)) or "none: install Estrade itself, with its extra [agent]"
+        known = ", ".join(sorted(points.names)) or "none: install Estrade itself, with its extra [agent]"
         raise ConfigError(f'driver "{name}" is not a {role} driver; there are: {known}')
     try:
-        driver = found[0].load()
+        return found[0].load(), found[0].value
     except (ImportError, AttributeError) as error:
         raise ConfigError(f'driver "{name}": {found[0].value} cannot be loaded ({error})') from error
-    if not isinstance(driver, CaptureDriver) or driver.role is not role:
-        raise ConfigError(f'driver "{name}": {found[0].value} is not the CaptureDriver of a {role}')
-    return driver

@@ -16,8 +16,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from agent.devices.base import CaptureDriver, DriverConfig
+from agent.devices import v4l2_controls
+from agent.devices.base import CaptureDriver
 from agent.devices.capture_child import CaptureChild
+from agent.devices.v4l2_controls import CameraSettings, Outcome
 from protocol.errors import (
     DeviceBusyError,
     DeviceError,
@@ -44,7 +46,7 @@ VIDIOC_REQBUFS = 0xC0145608
 TYPE_VIDEO_CAPTURE, MEMORY_MMAP = 1, 1
 
 
-class V4l2Config(DriverConfig):
+class V4l2Config(CameraSettings):
     """``path`` is best one of /dev/v4l/by-id/…, which stays the same whatever else is plugged in."""
 
     path: Path = Field(description="/dev/v4l/by-id/… or /dev/video…")
@@ -116,6 +118,15 @@ def is_busy(path: Path) -> bool:
     return False
 
 
+def set_controls(config: V4l2Config) -> Outcome:
+    """Apply the configuration's settings to the camera, as far as it has them."""
+    fd = os.open(config.path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return v4l2_controls.apply(lambda number, what: fcntl.ioctl(fd, number, what), v4l2_controls.wishes(config))
+    finally:
+        os.close(fd)
+
+
 def capture(child: CaptureChild, config: V4l2Config) -> None:
     """Capture until told to stop."""
     import cv2  # here alone: the agent reads this module for its configuration
@@ -149,9 +160,20 @@ def capture(child: CaptureChild, config: V4l2Config) -> None:
         what = "unplug it and plug it in again"
         raise DeviceTimeoutError(f"{child.label}: {config.path} ({card}) opens but gives no picture; {what}")
     height_px, width_px = (side // 2 * 2 for side in picture.shape[:2])
+    try:
+        outcome = set_controls(config)  # once it streams: some cameras begin each stream with their own settings
+    except OSError as error:
+        raise _cannot_open(config.path, child.label, error) from None
     told_hz = camera.get(cv2.CAP_PROP_FPS)
     rate_hz = told_hz if 0 < told_hz <= 240 else config.rate_hz
-    child.opened(card, width_px=width_px, height_px=height_px, rate_hz=rate_hz)
+    child.opened(
+        card,
+        width_px=width_px,
+        height_px=height_px,
+        rate_hz=rate_hz,
+        settings=outcome.settings,
+        notes=outcome.notes,
+    )
     captured_mono_s = time.monotonic()
     while not child.should_stop():
         slot = child.next_slot()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -30,7 +31,7 @@ def device() -> Path:
 
 
 def config(path: Path) -> V4l2Config:
-    return V4l2Config(path=path, width_px=640, height_px=360)
+    return V4l2Config(path=path, width_px=640, height_px=360, focus="auto", controls={"brightness": 99, "gain": 1000})
 
 
 async def refusal(host: CaptureHost, device_id: str, path: Path) -> dict[str, str]:
@@ -71,6 +72,9 @@ async def main() -> None:
         say("opening")
         async with host.open_picture(driver, "front", config(path), hung_s=10.0) as camera:
             say("open")
+            seen["settings"], seen["notes"] = dict(camera.info.settings), camera.info.notes
+            asked = ["v4l2-ctl", "--device", str(path), "--get-ctrl", "brightness"]
+            seen["v4l2-ctl"] = (await asyncio.to_thread(subprocess.check_output, asked, text=True)).strip()
             seen["name"], seen["size"] = camera.info.name, [camera.info.width_px, camera.info.height_px]
             frame = await camera.next_frame()
             until_s, pictures = time.monotonic() + COUNTED_S, 0

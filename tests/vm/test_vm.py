@@ -65,6 +65,10 @@ def test_a_kernel_s_camera_is_captured_lost_when_unplugged_and_opened_again(mach
     seen: dict[str, Any] = json.loads((tmp_path / "report.json").read_text())
     assert seen["name"].startswith("vivid")
     assert seen["size"] == [640, 360]
+    assert seen["settings"]["brightness"] == 99
+    assert seen["v4l2-ctl"] == "brightness: 99"
+    assert any(note.startswith("focus: the camera does not have this control") for note in seen["notes"])
+    assert any(note.startswith("controls.gain: gain = 1000 is outside of the camera's 0 to ") for note in seen["notes"])
     assert seen["rate_hz"] >= 10
     assert seen["contrast"] > 20  # colour bars, not black
     assert seen["second"]["error"] == "DeviceBusyError"

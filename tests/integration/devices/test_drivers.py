@@ -21,6 +21,7 @@ from agent.media import BLOCK_S
 from protocol.errors import DeviceError, DeviceNotFoundError, DeviceUnsupportedError
 from protocol.messages import DeviceRole
 from tests.integration.devices.conftest import RunHost, is_running, lost
+from tests.integration.devices.network_camera import network_camera
 from tests.integration.devices.soundserver import sound_server
 from tests.peers import need
 
@@ -63,13 +64,22 @@ def screen() -> Iterator[str]:
         yield display
 
 
-@pytest.fixture(params=["camera-simulated", "camera-file", "board-simulated", "board-x11"])
+@pytest.fixture
+def rtsp_address() -> Iterator[str]:
+    """Where a network camera serves its pictures."""
+    with network_camera() as camera:
+        yield camera.address
+
+
+@pytest.fixture(params=["camera-simulated", "camera-file", "camera-rtsp", "board-simulated", "board-x11"])
 def picture(request: pytest.FixtureRequest) -> Made:
     match request.param:
         case "camera-simulated":
             return made(CAMERA, "simulated", time_strip=True)
         case "camera-file":
             return made(CAMERA, "file", path=request.getfixturevalue("lesson_mp4"))
+        case "camera-rtsp":
+            return made(CAMERA, "rtsp", address=request.getfixturevalue("rtsp_address"))
         case "board-simulated":
             return made(BOARD, "simulated", time_strip=True)
         case _:

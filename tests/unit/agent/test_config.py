@@ -104,3 +104,57 @@ def test_a_file_that_python_cannot_read_is_told_like_any_other(tmp_path: Path, t
     (tmp_path / "agent.toml").write_text(text)
     with pytest.raises(ConfigError, match="is not valid TOML"):
         load(tmp_path / "agent.toml")
+
+
+def test_a_password_in_a_camera_s_address_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    raw = _room(tmp_path)
+    raw["camera"] = {"driver": "rtsp", "address": "rtsp://admin:hunter2@10.0.0.5/1"}
+    [problem] = _problems(raw, tmp_path)
+    assert problem.startswith("camera.address: must not hold a name or password")
+    assert "hunter2" not in problem
+
+
+def test_a_password_in_place_of_its_file_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    raw = _room(tmp_path)
+    raw["camera"] = {"driver": "rtsp", "address": "rtsp://10.0.0.5/1", "password": "hunter2"}
+    [problem] = _problems(raw, tmp_path)
+    assert problem.startswith("camera.password: is not a known key")
+    assert "hunter2" not in problem
+
+
+def test_a_password_file_s_path_starts_at_the_configuration(tmp_path: Path) -> None:
+    raw = _room(tmp_path)
+    raw["camera"] = {"driver": "rtsp", "address": "rtsp://10.0.0.5/1", "password_file": "camera.password"}
+    [camera] = parse(raw, where="agent.toml", base=tmp_path).devices
+    assert camera.config.model_dump()["password_file"] == tmp_path / "camera.password"
+
+
+def test_a_camera_that_turns_is_taken_with_its_presets(tmp_path: Path) -> None:
+    raw = _room(tmp_path)
+    raw["ptz"] = {"driver": "visca", "host": "10.0.0.5", "presets": {"board": 1, "teacher": "2"}}
+    ptz = parse(raw, where="agent.toml", base=tmp_path).ptz
+    assert ptz is not None
+    assert (ptz.driver.name, dict(ptz.presets)) == ("visca", {"board": "1", "teacher": "2"})
+    assert ptz.config.model_dump()["host"] == "10.0.0.5"
+    del raw["ptz"]
+    assert parse(raw, where="agent.toml", base=tmp_path).ptz is None
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ("visca", "ptz: must be a table with a driver"),
+        ({}, "ptz.driver: is missing"),
+        ({"driver": "betamax"}, 'ptz.driver: driver "betamax" is not a ptz driver; there are: '),
+        ({"driver": "visca"}, "ptz: host is missing"),
+        ({"driver": "visca", "host": "c", "prot": 1}, "ptz.prot: is not a known key"),
+        ({"driver": "visca", "host": "c", "presets": {"Tableau!": 1}}, "ptz.presets.Tableau!"),
+        ({"driver": "visca", "host": "c", "presets": {"board": True}}, "ptz.presets.board = True"),
+    ],
+)
+def test_a_mistake_about_the_camera_that_turns_is_one_sentence(tmp_path: Path, table: Any, problem: str) -> None:
+    raw = _room(tmp_path)
+    raw["ptz"] = table
+    [told] = _problems(raw, tmp_path)
+    assert told.startswith(problem)
+    assert "\n" not in told

@@ -15,7 +15,12 @@ from protocol.errors import ConfigError
 from protocol.messages import DeviceRole
 
 DRIVERS = [(role, name) for role in GROUPS for name in driver_names(role)]
-REQUIRED = {"file": {"path": "/x/lesson.mp4"}, "v4l2": {"path": "/dev/video0"}}
+REQUIRED = {
+    "file": {"path": "/x/lesson.mp4"},
+    "v4l2": {"path": "/dev/video0"},
+    "onvif": {"host": "camera.example"},
+    "rtsp": {"address": "rtsp://camera.example/1"},
+}
 """What a configuration cannot do without, by driver."""
 
 
@@ -31,7 +36,7 @@ def config_of(name: str, driver: CaptureDriver) -> DriverConfig:
 
 def test_all_our_drivers_are_found() -> None:
     assert {f"{role}-{name}" for role, name in DRIVERS} >= {
-        "camera-simulated", "camera-file", "camera-v4l2",
+        "camera-simulated", "camera-file", "camera-onvif", "camera-rtsp", "camera-v4l2",
         "microphone-simulated", "microphone-file", "microphone-portaudio",
         "board-simulated", "board-x11",
     }  # fmt: skip

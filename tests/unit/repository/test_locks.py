@@ -58,8 +58,9 @@ def test_all_locks_agree() -> None:
 def test_a_room_gets_no_tool_of_ours() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     dev = named(extras.pop("dev")) - named([name for extra in extras.values() for name in extra])
+    brought = {"agent": {"httpx"}, "controller": set[str]()}  # by onvif-zeep-async, for its own use
     for lock in ("agent", "controller"):
-        assert dev & pins(ROOT / f"requirements/{lock}.txt").keys() == set()
+        assert (dev - brought[lock]) & pins(ROOT / f"requirements/{lock}.txt").keys() == set()
 
 
 def test_npm_packages_have_hashes_and_no_address() -> None:
