@@ -115,7 +115,7 @@ class PageServer:
                 {"Content-Security-Policy": policy(self.html)},
             )
             return
-        if path == "/favicon.ico":
+        if path in ("/favicon.ico", "/healthz"):
             self._send(request, 204, "", b"")
             return
         self.asked.append((request.command, request.path, body))

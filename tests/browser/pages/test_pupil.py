@@ -195,6 +195,7 @@ async def test_who_waits_again_before_the_centre_has_heard_of_the_end_is_in_the_
     server.push("lesson", view("open"))
     server.push("lesson", view("ended"))
     await phase(page, "class")
+    await expect(page.locator("#line-banner")).to_contain_text("La salle n’a pas encore répondu")
     assert len(offers(server)) > asked
 
 
