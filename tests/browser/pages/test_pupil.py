@@ -13,6 +13,7 @@ from protocol.lesson import LessonState
 from protocol.pages import JoinAnswer, LessonView
 from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits
 from tests.browser.pages.stub import Answer, PageServer, refusal
+from tests.browser.people import until
 from tests.chromium import Complaints
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -61,6 +62,10 @@ async def phase(page: Page, name: str) -> None:
 
 def offers(server: PageServer) -> list[str]:
     return [body.decode() for method, path, body in server.asked if (method, path) == ("POST", "/whep/b12")]
+
+
+async def offered_since(server: PageServer, count: int) -> bool:
+    return len(offers(server)) > count
 
 
 async def test_a_code_is_taken_in_lower_case_and_with_spaces(serve: Serve, open_page: OpenPage) -> None:
@@ -195,8 +200,7 @@ async def test_who_waits_again_before_the_centre_has_heard_of_the_end_is_in_the_
     server.push("lesson", view("open"))
     server.push("lesson", view("ended"))
     await phase(page, "class")
-    await expect(page.locator("#line-banner")).to_contain_text("La salle n’a pas encore répondu")
-    assert len(offers(server)) > asked
+    await until(lambda: offered_since(server, asked), "an offer for the next lesson")
 
 
 async def test_a_lost_line_while_waiting_is_told_with_its_age(
