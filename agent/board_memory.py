@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-import os
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from agent.whole_file import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -101,13 +102,8 @@ class BoardMemory:
 
     def _write(self, kept: _Kept) -> None:
         self._kept = kept
-        beside = self._path.with_suffix(".new")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(kept.model_dump_json().encode())
-            beside.replace(self._path)
+            write_whole(self._path, kept.model_dump_json().encode())
         except OSError as error:
             if not self._is_told:
                 self._is_told = True

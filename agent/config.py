@@ -180,12 +180,12 @@ def _device(
     return None if config is None else DeviceChoice(device_id, role, driver, _from(base, config))
 
 
-def _options(table: str, raw: Any, problems: list[str]) -> dict[str, Any] | None:
+def _options(table: str, raw: Any, problems: list[str], *, example: str = "simulated") -> dict[str, Any] | None:
     """Return a copy of a device's table if it names its driver."""
     if not isinstance(raw, dict):
         problems.append(f"{table}: must be a table with a driver; write [{table}] and driver = …")
     elif not isinstance(raw.get("driver"), str):
-        problems.append(f'{table}.driver: is missing; write driver = "simulated" or another driver')
+        problems.append(f'{table}.driver: is missing; write driver = "{example}" or another driver')
     else:
         return dict(raw)
     return None
@@ -214,16 +214,11 @@ def _from(base: Path, config: DriverConfig) -> DriverConfig:
 
 def _display(raw: Any, base: Path, problems: list[str]) -> DisplayChoice | None:
     """Return the board's power and input; the files it names start at ``base`` and have to be there."""
-    if not isinstance(raw, dict):
-        problems.append("display: must be a table with a driver; write [display] and driver = …")
-        return None
-    options = dict(raw)
-    name = options.pop("driver", None)
-    if not isinstance(name, str):
-        problems.append('display.driver: is missing; write driver = "pjlink" or another driver')
+    options = _options("display", raw, problems, example="pjlink")
+    if options is None:
         return None
     try:
-        driver = find_display(name)
+        driver = find_display(options.pop("driver"))
     except ConfigError as error:
         problems.append(f"display.driver: {error.message}")
         return None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from agent.whole_file import write_whole
 from protocol.messages import ConfigDocument
 
 log = logging.getLogger(__name__)
@@ -31,13 +31,6 @@ class DesiredConfig:
         document = ConfigDocument.model_validate_json(payload)
         if document == self.document:
             return None
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._path.with_suffix(".new")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(document.model_dump_json().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._path)
+        write_whole(self._path, document.model_dump_json().encode(), is_synced=True)
         self.document = document
         return document

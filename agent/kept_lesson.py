@@ -7,7 +7,6 @@ between two runs of the agent on one machine, not a message: the centre hears of
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from agent.whole_file import write_whole
 from protocol.messages import OnAir, Token
 
 log = logging.getLogger(__name__)
@@ -96,13 +96,8 @@ class LessonKeeper:
 
     def keep(self, kept: KeptLesson) -> None:
         """Write the lesson as it stands now."""
-        beside = self._path.with_suffix(".new")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(kept.model_dump_json().encode())
-            beside.replace(self._path)
+            write_whole(self._path, kept.model_dump_json().encode())
         except OSError as error:
             if not self._is_told:
                 self._is_told = True
