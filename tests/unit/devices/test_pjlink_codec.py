@@ -59,7 +59,7 @@ def test_what_is_no_command_is_refused(body: str, param: str) -> None:
     ],
 )
 def test_a_greeting_says_how_to_log_in(line: bytes, login: str, random: str) -> None:
-    assert codec.parse_greeting(line) == codec.Greeting(login, random)  # type: ignore[arg-type]
+    assert codec.parse_greeting(line) == codec.Greeting(login, random)  # type: ignore[arg-type]  # a parameter is a plain str
 
 
 @pytest.mark.parametrize("line", [b"", b"SSH-2.0-OpenSSH", b"PJLINK 1", b"PJLINK 1 12", b"PJLINK 3", b"\xff\xfe", b">"])
