@@ -192,7 +192,7 @@ def _options(table: str, raw: Any, problems: list[str], *, example: str = "simul
 
 
 def _ptz(raw: Any, base: Path, problems: list[str]) -> PtzChoice | None:
-    options = _options("ptz", raw, problems)
+    options = _options("ptz", raw, problems, example="visca")
     if options is None:
         return None
     try:
