@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.board_memory import BoardMemory
+from agent.board_output import BoardOutput
+from agent.board_wear import BoardWear
 from agent.board_words import MESSAGES, REMEDIES, UNKNOWN, fault_words
 from agent.devices.display import Display, DisplayChoice, DisplayInfo, DisplayStatus, Power, files_of
 from agent.devices.wake_on_lan import wake
@@ -66,6 +68,9 @@ class BoardPower:
         memory: BoardMemory,
         *,
         on_news: Callable[[], None] = lambda: None,
+        output: BoardOutput | None = None,
+        lamp_life_h: int | None = None,
+        filter_life_h: int | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[float, float], float] = random.uniform,
@@ -74,6 +79,8 @@ class BoardPower:
         self._driver, self._config = choice.driver, choice.config
         self._memory = memory
         self._on_news = on_news
+        self._output = output or BoardOutput()
+        self._wear = BoardWear(lamp_life_h, filter_life_h, now)
         self._now = now
         self._clock = clock
         self._jitter = jitter
@@ -106,16 +113,25 @@ class BoardPower:
             self._rest_s = self._clock()
         self._woken.set()
 
+    @property
+    def is_off(self) -> bool:
+        """Whether the board said, at the last look, that it is off."""
+        return self._last_power in _OFF
+
     def checks(self) -> tuple[Check, ...]:
         """Return the check ``board-power``, with the lamp's hours where the board says them."""
         return (self._check,)
+
+    def wear_checks(self) -> tuple[Check, ...]:
+        """Return ``board-lamp`` and ``board-filter`` once their hours were held against their rated life; for IT."""
+        return self._wear.checks()
 
     async def run(self) -> None:
         """Look when it is time, until cancelled."""
         async with AsyncExitStack() as stack:
             if self._driver.listen is not None:
                 try:
-                    await stack.enter_async_context(self._driver.listen(self._config, self._heard))
+                    await stack.enter_async_context(self._driver.listen(self._config, self.look_soon))
                 except DeviceError as error:  # then it is looked at in time, as any other
                     log.warning("The board's own news are not heard", extra={"reason": error.message})
             while True:
@@ -124,8 +140,8 @@ class BoardPower:
                     async with asyncio.timeout(wait_s):
                         await self._woken.wait()
 
-    def _heard(self) -> None:
-        """Look soon: the board told something. However much it tells, looks keep their distance."""
+    def look_soon(self) -> None:
+        """Look soon: the board told something, or an adapter came. However often, looks keep their distance."""
         if self._news is None:
             wait_s = max(0.0, self._looked_s + SOON_S - self._clock())
             self._news = asyncio.get_running_loop().call_later(wait_s, self._hear)
@@ -165,7 +181,10 @@ class BoardPower:
             log.info("The board answers again")
         self._failures = 0
         self._last_power = status.power
-        self._judge_status(status)
+        fault = await self._output.fault(status, self._config.input) if self._in_lesson else None
+        self._judge_status(status, fault)
+        if self._wear.take(status):
+            self._on_news()
         return wait_s
 
     # --- in a lesson ----------------------------------------------------------------------------------------------
@@ -351,8 +370,10 @@ class BoardPower:
         first_s = self._lesson.first_asked_s
         return self._in_lesson and first_s is not None and self._clock() - first_s > WARM_MOST_S
 
-    def _judge_status(self, status: DisplayStatus) -> None:
+    def _judge_status(self, status: DisplayStatus, output_fault: str | None) -> None:
         lesson = self._lesson
+        has_no_signal = self._in_lesson and lesson.is_without_signal(status)
+        has_output_fault = lesson.is_held(output_fault)
         if status.faults:
             self._judge("device-failed", message=fault_words(status.faults, is_error=True), hours=status.lamp_hours)
         elif self._in_lesson and (lesson.power_failed or lesson.input_failed):
@@ -361,7 +382,9 @@ class BoardPower:
             self._judge("board-not-on", hours=status.lamp_hours)
         elif self._in_lesson and status.is_muted:
             self._judge("board-muted", hours=status.lamp_hours, most=CheckStatus.WARNING)
-        elif self._in_lesson and lesson.is_without_signal(status):
+        elif output_fault is not None and has_output_fault:
+            self._judge(output_fault, hours=status.lamp_hours, most=CheckStatus.WARNING)
+        elif has_no_signal:
             self._judge("board-no-signal", hours=status.lamp_hours, most=CheckStatus.WARNING)
         elif status.warnings:
             words = fault_words(status.warnings, is_error=False)
@@ -409,6 +432,7 @@ class _Lesson:
         self.power_failed: DeviceError | None = None
         self.input_failed: DeviceError | None = None
         self._without_signal = 0
+        self._output_fault: str | None = None
 
     def ask(self, now_s: float) -> None:
         """Note that it is told to come on."""
@@ -419,6 +443,11 @@ class _Lesson:
         """Whether two looks in a row saw no picture arrive; right after its input was chosen none does."""
         self._without_signal = self._without_signal + 1 if status.has_signal is False else 0
         return self._without_signal >= 2
+
+    def is_held(self, output_fault: str | None) -> bool:
+        """Whether two looks in a row saw this of the cable; while a mode is being set one look may see anything."""
+        was, self._output_fault = self._output_fault, output_fault
+        return was == output_fault
 
     def is_blind_warm(self, now_s: float) -> bool:
         """Whether a display that says nothing has had the time to come on."""

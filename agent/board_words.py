@@ -56,6 +56,18 @@ MESSAGES: Mapping[str, Text] = {
     "board-no-signal": Text(
         fr="Le tableau ne reçoit pas d’image sur son entrée.", en="The board gets no picture at its input."
     ),
+    "board-cable": Text(
+        fr="Le tableau est allumé, mais le boîtier ne voit aucun écran au bout de son câble.",
+        en="The board is on, but the mini-PC sees no screen at the end of its cable.",
+    ),
+    "board-asleep": Text(
+        fr="Le boîtier a mis sa sortie vers le tableau en veille.",
+        en="The mini-PC has put its output to the board to sleep.",
+    ),
+    "board-resolution": Text(
+        fr="Le tableau reçoit une image plus petite ou d’une autre forme que celle du boîtier.",
+        en="The board gets a picture that is smaller than the mini-PC's, or of another shape.",
+    ),
 }
 REMEDIES: Mapping[str, Text] = {
     "device-not-found": Text(
@@ -106,7 +118,41 @@ REMEDIES: Mapping[str, Text] = {
     "board-no-signal": Text(
         fr="Vérifiez le câble entre le boîtier et le tableau.", en="Check the cable between mini-PC and board."
     ),
+    "board-cable": Text(
+        fr="Rebranchez le câble HDMI aux deux bouts ; changez-le si cela reste.",
+        en="Plug the HDMI cable in again at both ends; replace it if it stays so.",
+    ),
+    "board-asleep": Text(
+        fr="Touchez la souris ou le clavier ; désactivez la mise en veille de l’écran du boîtier.",
+        en="Touch mouse or keyboard; switch off the mini-PC's screen saver.",
+    ),
+    "board-resolution": Text(
+        fr="Redonnez à l’écran du boîtier sa taille d’origine, et retirez tout adaptateur entre les deux.",
+        en="Set the mini-PC's screen to its own size again, and take out any adapter between the two.",
+    ),
 }
+LAMP = (
+    Text(
+        fr="La lampe du projecteur approche de la fin de sa durée de vie.",
+        en="The projector's lamp nears the end of its life.",
+    ),
+    Text(
+        fr="Commandez une lampe et prévoyez son remplacement ; remettez ensuite son compteur à zéro.",
+        en="Order a lamp and plan its replacement; set its counter to zero afterwards.",
+    ),
+)
+"""Sentence and remedy of ``board-lamp``."""
+FILTER = (
+    Text(
+        fr="Le filtre du projecteur est à nettoyer ou à changer.",
+        en="The projector's filter is due to be cleaned or replaced.",
+    ),
+    Text(
+        fr="Nettoyez-le ou changez-le selon son manuel ; remettez ensuite son compteur à zéro.",
+        en="Clean or replace it as its manual says; set its counter to zero afterwards.",
+    ),
+)
+"""Sentence and remedy of ``board-filter``."""
 _PLACES: Mapping[str, tuple[str, str]] = {
     "fan": ("ventilateur", "fan"),
     "lamp": ("lampe", "lamp"),

@@ -11,7 +11,7 @@ from agent.lesson import Lesson
 from agent.outbox import Outbox
 from agent.streams.turn import Reach
 from protocol import messages
-from protocol.errors import CommandError
+from protocol.errors import CommandError, LessonError
 from protocol.messages import Command
 from protocol.topics import parse
 
@@ -30,6 +30,7 @@ class Commands:
         is_ready: Callable[[], bool],
         on_acknowledged: Callable[[], None],
         on_seen: Callable[[str], None],
+        on_selftest: Callable[[], Awaitable[messages.SelfTestNumbers]],
     ) -> None:
         self._lesson = lesson
         self._reach = reach
@@ -37,14 +38,18 @@ class Commands:
         self._is_ready = is_ready
         self._on_acknowledged = on_acknowledged
         self._on_seen = on_seen
+        self._on_selftest = on_selftest
         self._handlers: dict[str, Handler] = {
             "rtc.offer": self._offer,
+            "rtc.publish": self._publish,
             "rtc.candidate": self._candidate,
             "rtc.close": self._close,
+            "rtc.relay": self._relay,
             "lesson.stop": self._stop,
             "lesson.propose": self._propose,
             "lesson.mute": self._mute,
             "check.seen": self._seen,
+            "selftest.run": self._test,
             "event.ack": self._acknowledge,
         }
         assert self._handlers.keys() == messages.COMMANDS.keys()
@@ -67,21 +72,44 @@ class Commands:
         return result.model_dump(mode="json") if result is not None else {}
 
     async def _offer(self, args: messages.RtcOffer) -> BaseModel:
-        if not self._is_ready():
-            raise CommandError("the room is starting; ask again", code="starting", retryable=True, retry_after_s=0.3)
-        publisher = self._lesson.welcome()
+        self._check_ready()
+        publisher = self._lesson.invite(args.holder)
         servers = await self._reach.usable(args.ice_servers)
         sdp = await publisher.accept(args.viewer, args.sdp, servers, args.holder)
         self._reach.answered(servers, sdp)
         return messages.RtcAnswer(sdp=sdp)
 
+    async def _publish(self, args: messages.RtcPublish) -> BaseModel:
+        self._check_ready()
+        self._lesson.welcome()
+        servers = await self._reach.usable(args.ice_servers)
+        talk = self._lesson.talk
+        if talk is None:
+            raise LessonError("the lesson ended meanwhile", code="lesson-ended")
+        sdp = await talk.accept(args.viewer, args.sdp, servers, args.holder)
+        self._reach.answered(servers, sdp)
+        return messages.RtcAnswer(sdp=sdp)
+
+    def _check_ready(self) -> None:
+        if not self._is_ready():
+            raise CommandError("the room is starting; ask again", code="starting", retryable=True, retry_after_s=0.3)
+
     async def _candidate(self, args: messages.RtcCandidate) -> None:
+        talk = self._lesson.talk
+        if talk is not None and talk.knows(args.viewer):
+            await talk.add_candidates(args.viewer, args.candidates, args.mid)
+            return
         await self._lesson.welcome().add_candidates(args.viewer, args.candidates, args.mid, args.is_last)
 
     async def _close(self, args: messages.RtcClose) -> None:
-        publisher = self._lesson.publisher
-        if publisher is not None:
+        publisher, talk = self._lesson.publisher, self._lesson.talk
+        if talk is not None and talk.knows(args.viewer):
+            talk.leave(args.viewer)
+        elif publisher is not None:
             await publisher.close_viewer(args.viewer, args.reason)
+
+    async def _relay(self, args: messages.RtcRelay) -> None:
+        self._lesson.welcome().check_relay(args.holder)
 
     async def _stop(self, args: messages.LessonStop) -> None:
         self._lesson.stop("stopped from the centre")  # by whom is in the centre's own record of acts
@@ -94,6 +122,9 @@ class Commands:
 
     async def _seen(self, args: messages.CheckSeen) -> None:
         self._on_seen(args.check)
+
+    async def _test(self, args: messages.SelfTestRun) -> BaseModel:
+        return await self._on_selftest()
 
     async def _acknowledge(self, args: messages.EventAck) -> None:
         if await self._outbox.acknowledge(args.ids):

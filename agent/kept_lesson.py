@@ -1,6 +1,7 @@
 """The running lesson on the room's own disk, so that an agent that fell goes on with it (DESIGN §6).
 
-Kept from Start to the lesson's end, with the facts that the teacher set; never a name, never a viewer. It is a promise
+Kept from Start to the lesson's end, with the facts that the teacher set, who may come in among them: by the marks of
+tickets, never by a name. It is a promise
 between two runs of the agent on one machine, not a message: the centre hears of a resumed lesson by the room's state.
 """
 
@@ -15,6 +16,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from agent.audience import Door
 from agent.whole_file import write_whole
 from protocol.messages import OnAir, Token
 
@@ -49,6 +51,8 @@ class KeptLesson(BaseModel):
     frozen: bool = False
     on_air: OnAir = OnAir()
     muted_from_afar: bool = False
+    microphone: str | None = Field(default=None, description="which one somebody in the room wants, of several")
+    door: Door = Door()
     viewers_most: int = Field(default=0, ge=0)
     is_over: bool = Field(default=False, description="it was being closed: whatever comes, it is not gone on with")
     falls: int = Field(default=0, ge=0, description="how often the agent fell under it, each soon after the last")

@@ -1,8 +1,8 @@
 """The lesson: the table of states joined to devices and streams. The one owner of what happens in the room.
 
-Panel and commands call ``start``, ``stop``, ``set_paused``, ``set_frozen``, ``set_on_air``, ``propose`` and
-``answer_proposal``; all refuse with a LessonTransitionError what the present state does not take. ``run`` carries the
-lessons out in turn.
+Panel and commands call ``start``, ``stop``, ``set_paused``, ``set_frozen``, ``set_on_air``, ``try_again``, ``propose``
+and ``answer_proposal``; all refuse with a LessonTransitionError what the present state does not take. ``run`` carries
+the lessons out in turn.
 """
 
 from __future__ import annotations
@@ -18,23 +18,34 @@ from functools import partial
 from typing import Literal
 
 from agent import on_air
+from agent.audience import Door
 from agent.device_slot import DeviceChoice, DeviceSlot
 from agent.devices.capture import CaptureHost
 from agent.kept_lesson import BEAT_S, KeptLesson, LessonKeeper
+from agent.lamp import Lamp, pictures_of
+from agent.levels import RoomLevels
 from agent.media import FrameFilters
+from agent.microphones import Change, Microphones
 from agent.outbox import Outbox
+from agent.people import People
+from agent.reception import Verdict
+from agent.room_sound import RoomSound
 from agent.streams.publisher import Publisher, StreamSettings, ViewerChange
-from protocol.channel import Notice
+from agent.talk import Talk
+from protocol.channel import FromPupil, Notice
 from protocol.errors import LessonError, LessonTransitionError
 from protocol.lesson import RUNNING, LessonEvent, LessonState, advance
 from protocol.messages import (
     Access,
+    CheckStatus,
     DeviceBack,
     DeviceLost,
+    DeviceReport,
     DeviceRole,
     LessonEnded,
     LessonReport,
     LessonStarted,
+    MicrophoneChanged,
     OnAir,
     Problem,
     ProposalAnswered,
@@ -43,8 +54,9 @@ from protocol.messages import (
     Text,
     ViewerJoined,
     ViewerLeft,
+    ViewerRemoved,
 )
-from protocol.pages import PanelSummary
+from protocol.pages import PanelAudience, PanelSummary
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +76,11 @@ _MISSING = {
     DeviceRole.CAMERA: Text(fr="La caméra a manqué.", en="The camera was missing."),
     DeviceRole.MICROPHONE: Text(fr="Le micro a manqué.", en="The microphone was missing."),
     DeviceRole.BOARD: Text(fr="Le tableau a manqué.", en="The board was missing."),
+    DeviceRole.BOARD_SOUND: Text(fr="Le son du tableau a manqué.", en="The board's sound was missing."),
 }
+_REPLACED = Text(
+    fr="Le micro s’est arrêté ; un autre a pris sa place.", en="The microphone stopped; another took its place."
+)
 
 
 @dataclass(slots=True)
@@ -73,6 +89,10 @@ class _Run:
 
     report: LessonReport
     publisher: Publisher
+    people: People
+    sound: RoomSound
+    lamp: Lamp
+    talk: Talk
     began_mono_s: float
     taken_up_mono_s: float
     falls: int = 0
@@ -80,6 +100,10 @@ class _Run:
     reason: str = "failed"
     viewers_most: int = 0
     roles_lost: set[DeviceRole] = field(default_factory=set)
+    was_replaced: bool = False
+    """A spare microphone took over."""
+    old_code: str | None = None
+    """The code with which a removed pupil came in, until the centre has made another."""
 
 
 class Lesson:
@@ -95,6 +119,7 @@ class Lesson:
         keeper: LessonKeeper,
         departures: on_air.Departures,
         *,
+        has_lobby: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -104,16 +129,28 @@ class Lesson:
         self._outbox = outbox
         self._keeper = keeper
         self._departures = departures
+        self._has_lobby = has_lobby
         self._now = now
         self._clock = clock
         self._listeners: list[Callable[[], None]] = []
+        self._people_listeners: list[Callable[[], None]] = []
         self._asked = asyncio.Event()
         self._run_now: _Run | None = None
         self._cut_off: _Run | None = None
         self._proposal_timer: asyncio.TimerHandle | None = None
         self._used_lessons: set[str] = set()
         self.slots = tuple(DeviceSlot(choice, host, self._device_changed) for choice in choices)
+        self.microphones = tuple(slot for slot in self.slots if slot.role is DeviceRole.MICROPHONE)
+        """The room's own first."""
         self.filters = {"camera": FrameFilters(), "board": FrameFilters()}
+        self.hardware: str | None = None
+        """An encoder of the machine's own graphics, once it has been found to work."""
+        self.is_dead: Callable[[str], bool] = lambda _: False
+        """Whether health knows that a microphone which gives blocks gives nothing real, and was not switched off."""
+        self.is_recorded: Callable[[], bool] = lambda: False
+        """Whether what pupils are sent is recorded now."""
+        self.is_microphone_wrong: Callable[[], bool] = lambda: False
+        """Whether health knows that what the microphone gives is not the teacher: another source, or nothing real."""
         self.state = LessonState.IDLE
         self.paused = False
         self.frozen = False
@@ -133,6 +170,10 @@ class Lesson:
         """Call ``listener`` after every change that a person can see."""
         self._listeners.append(listener)
 
+    def on_people(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` after every change in what pupils say, which the panel alone shows."""
+        self._people_listeners.append(listener)
+
     @property
     def report(self) -> LessonReport | None:
         return self._run_now.report if self._run_now else None
@@ -147,7 +188,7 @@ class Lesson:
         return self._run_now.publisher if self._run_now and self.state in RUNNING else None
 
     def welcome(self) -> Publisher:
-        """Return the publisher for a viewer who asks to come in, or raise why not."""
+        """Return the publisher of the lesson that runs, or raise LessonError ``lesson-not-started``."""
         publisher = self.publisher
         if publisher is None:
             raise LessonError(
@@ -156,6 +197,33 @@ class Lesson:
                 retryable=True,
             )
         return publisher
+
+    def invite(self, holder: str | None) -> Publisher:
+        """Return the publisher for a viewer who asks to come in, or raise why not."""
+        publisher = self.welcome()
+        self.people("let a pupil in").check(holder)
+        return publisher
+
+    def people(self, act: str) -> People:
+        """Return the pupils of the running lesson. Raises LessonTransitionError, with ``act``, when none runs."""
+        return self._running(act).people
+
+    def pupil_of(self, viewer: str) -> str:
+        """Return the id under which the panel names the pupil of a connection; empty for none."""
+        return self._run_now.people.pupil_of(viewer) if self._run_now else ""
+
+    def audience(self) -> PanelAudience | None:
+        """Return what pupils say and who may come in; None while no lesson runs."""
+        run = self._run_now
+        if run is None or self.state not in RUNNING:
+            return None
+        code = self.access.code if self.access else None
+        return run.people.view(is_code_old=run.old_code is not None and run.old_code == code)
+
+    @property
+    def talk(self) -> Talk | None:
+        """The talk-back of the lesson that runs."""
+        return self._run_now.talk if self._run_now and self.state in RUNNING else None
 
     def sign(self) -> Sign:
         """Return the on-air sign, from open devices and packets that left."""
@@ -169,7 +237,33 @@ class Lesson:
         """Return the roles whose device the running lesson goes without."""
         if self.state not in RUNNING:
             return ()
-        return tuple(dict.fromkeys(slot.role for slot in self.slots if slot.problem is not None))
+        return self._missing()
+
+    def device_reports(self) -> tuple[DeviceReport, ...]:
+        """Return every device as the room sees it; what the lesson does well without is a warning at most."""
+        reports, choice = [], self.microphone_choice
+        for slot in self.slots:
+            report = slot.report()
+            if report.status is CheckStatus.CRITICAL and self._is_done_without(slot):
+                report = report.model_copy(update={"status": CheckStatus.WARNING})
+            if choice is not None and slot in self.microphones:
+                in_use = slot.is_working and slot.choice.id == choice.in_use
+                report = report.model_copy(update={"in_use": in_use})
+            reports.append(report)
+        return tuple(reports)
+
+    @property
+    def microphone_choice(self) -> Microphones | None:
+        """The choice among the room's microphones, while a lesson runs and there are several."""
+        return self._run_now.sound.microphones if self._run_now and self.state in RUNNING else None
+
+    def hears(self, microphone: str) -> bool:
+        """Say whether a microphone gives sound in the running lesson, by what is known of it now."""
+        return self._run_now is not None and self._run_now.sound.is_alive(microphone)
+
+    def reception(self, viewer: str) -> Verdict:
+        """Return whether a viewer hears and sees the teacher, by what is known now."""
+        return self._run_now.lamp.verdict(viewer) if self._run_now else Verdict()
 
     def notice(self) -> Notice:
         """Return the lesson as a pupil may know it."""
@@ -180,6 +274,7 @@ class Lesson:
             paused=self.paused,
             frozen=self.frozen,
             on_air=self.on_air,
+            recording=self.is_recorded(),
             elapsed_s=self.elapsed_s or 0.0,
             viewers=publisher.connected if publisher else 0,
             stand_in=tuple(_TRACKS[role] for role in self.missing() if role in _TRACKS),
@@ -247,15 +342,54 @@ class Lesson:
             began_mono_s = kept.began_mono_s
         else:  # a new lesson, or one from before a reboot, whose monotonic times mean nothing now
             began_mono_s = mono_s - max(0.0, (self._now() - report.started_at).total_seconds())
+        people = People(
+            kept.door if kept else Door(has_lobby=self._has_lobby),
+            on_change=self._people_changed,
+            on_door=self._keep,
+            on_removed=self._pupil_removed,
+        )
+        levels = RoomLevels()
+
+        def heard(viewer: str, message: FromPupil) -> None:
+            people.heard(viewer, message)
+            run.lamp.hear_from(viewer, message)
+
+        publisher = Publisher(
+            self._streams,
+            notice=self.notice,
+            on_message=heard,
+            admits=people.admits,
+            on_viewer=self._viewer_changed,
+            on_packet=partial(self._departures.packet_left, report.id),
+            on_programme=lambda block, is_open: levels.let_out(
+                block.samples, block.voice, block.captured_mono_s, is_open=is_open
+            ),
+            filters=self.filters,
+            hardware=self.hardware,
+        )
+        people.reach_by(publisher)
+        sound = RoomSound(
+            publisher,
+            self.slots,
+            levels=levels,
+            wanted=kept.microphone if kept else None,
+            is_dead=lambda microphone: self.is_dead(microphone),
+            on_change=self._microphone_changed,
+        )
         self._run_now = run = _Run(
             report=report,
-            publisher=Publisher(
-                self._streams,
-                notice=self.notice,
-                on_viewer=self._viewer_changed,
-                on_packet=partial(self._departures.packet_left, report.id),
-                filters=self.filters,
+            publisher=publisher,
+            people=people,
+            sound=sound,
+            lamp=Lamp(
+                levels,
+                said_mono_s=publisher.said_mono_s,
+                viewers=lambda: {view.id: pictures_of(view.sending) for view in publisher.viewers()},
+                is_microphone_wrong=lambda: self.is_microphone_wrong() or run.sound.is_stranger(),
+                on_change=self._changed,
+                now=self._clock,
             ),
+            talk=Talk(publisher, sound, people, on_change=self._tell_panel, clock=self._clock),
             began_mono_s=began_mono_s,
             taken_up_mono_s=mono_s,
             falls=self._keeper.falls(kept) if kept else 0,
@@ -263,6 +397,7 @@ class Lesson:
         )
         run.publisher.set_on_air(self.on_air, self.paused)
         run.publisher.set_frozen(self.frozen)
+        run.talk.set_on_air(self.on_air, self.paused)
         self._departures.lesson_is(report.id)
         self._asked.set()
         self._keep()
@@ -273,6 +408,7 @@ class Lesson:
     def _keep(self, *, is_over: bool = False) -> None:
         run = self._run_now
         if run is not None and (self.state in RUNNING or is_over):
+            microphones = run.sound.microphones
             self._keeper.keep(
                 KeptLesson(
                     boot=self._keeper.boot,
@@ -286,6 +422,8 @@ class Lesson:
                     frozen=self.frozen,
                     on_air=self.on_air,
                     muted_from_afar=self.muted_from_afar,
+                    microphone=microphones.wanted if microphones else None,
+                    door=run.people.door,
                     viewers_most=run.viewers_most,
                     falls=run.falls,
                     is_over=is_over,
@@ -335,6 +473,26 @@ class Lesson:
             update={name: value for name, value in wanted.items() if value is not None}
         )
         self._on_air_changed()
+
+    def try_again(self, device: str) -> None:
+        """Try a device that is away at once, also one that was set aside. Raises LessonError for an unknown name."""
+        self._must_run("try a device again")
+        slot = next((slot for slot in self.slots if slot.choice.id == device), None)
+        if slot is None:
+            known = ", ".join(slot.choice.id for slot in self.slots) or "none"
+            raise LessonError(
+                f'there is no device "{device}" in this room; there are: {known}', code="device-not-found"
+            )
+        slot.try_again()
+
+    def choose_microphone(self, microphone: str) -> None:
+        """Hear this one for the rest of the lesson. Raises DeviceNotFoundError, DeviceNotNowError."""
+        self._running("change the microphone").sound.choose(microphone)
+        self._keep()
+
+    def decline_microphone(self, microphone: str) -> None:
+        """Do not propose that one again in this lesson. Raises DeviceNotFoundError."""
+        self._running("answer about a microphone").sound.decline(microphone)
 
     def propose(self, proposal: str, actor: str, expires_s: float) -> None:
         """Ask the people in the room for a start; nobody opens a microphone from a distance (DESIGN §6)."""
@@ -390,14 +548,17 @@ class Lesson:
     async def _carry_out(self, run: _Run) -> None:
         async with asyncio.TaskGroup() as tasks:
             work = [tasks.create_task(run.publisher.run(), name="publisher")]
-            work += [tasks.create_task(slot.run(run.publisher), name=f"device {slot.choice.id}") for slot in self.slots]
+            work.append(tasks.create_task(run.talk.run(), name="talk-back"))
+            work += [tasks.create_task(slot.run(run.sound), name=f"device {slot.choice.id}") for slot in self.slots]
+            microphones = tasks.create_task(run.sound.run(), name="microphones")
             prepare = tasks.create_task(self._leave_preparing(), name="prepare")
             beat = tasks.create_task(self._beat(), name="keep the lesson")
-            if not self.slots:
+            lamp = tasks.create_task(run.lamp.run(), name="lamp")
+            if not self._needed():
                 self._judge_devices()
             await run.stop_asked.wait()
-            prepare.cancel()
-            beat.cancel()
+            for task in (prepare, beat, microphones, lamp):
+                task.cancel()
             await self._end(work)
 
     async def _end(self, work: list[asyncio.Task[None]]) -> None:
@@ -422,12 +583,14 @@ class Lesson:
 
     def _close(self, run: _Run) -> None:
         duration_s = self._clock() - run.began_mono_s
+        run.people.close()
         self._run_now = None
         if self.access:  # whatever the lesson was called here: the centre ends the one whose code was shown meanwhile
             self._used_lessons.add(self.access.lesson)
         if self.state is LessonState.ENDING:
             self._advance(LessonEvent.CLOSED)
         problems = tuple(_MISSING[role] for role in _MISSING if role in run.roles_lost)
+        problems += (_REPLACED,) if run.was_replaced else ()
         self.summary = PanelSummary(
             lesson=run.report.id, duration_s=duration_s, viewers_most=run.viewers_most, problems=problems
         )
@@ -448,8 +611,7 @@ class Lesson:
         run = self._run_now
         if run is None or self.state not in RUNNING:
             return
-        if slot.problem is not None and slot.role not in run.roles_lost:
-            run.roles_lost.add(slot.role)
+        run.roles_lost.update(self._missing())
         if slot.problem is not None and not slot.is_told_lost:
             slot.is_told_lost = True
             self._outbox.add(DeviceLost(device=slot.choice.id, role=slot.role, problem=slot.problem))
@@ -460,22 +622,50 @@ class Lesson:
         self._judge_devices()
         self._changed()
 
+    def _needed(self) -> tuple[DeviceSlot, ...]:
+        """Return the devices that Start waits for."""
+        return tuple(s for s in self.slots if not s.choice.is_spare and s.role is not DeviceRole.BOARD_SOUND)
+
+    def _missing(self) -> tuple[DeviceRole, ...]:
+        """Return the roles without a device; one microphone is enough."""
+        lost = tuple(dict.fromkeys(slot.role for slot in self.slots if slot.problem is not None))
+        is_heard = any(slot.problem is None for slot in self.microphones)
+        return tuple(role for role in lost if role is not DeviceRole.MICROPHONE or not is_heard)
+
+    def _is_done_without(self, slot: DeviceSlot) -> bool:
+        """Say whether a lesson is whole without this device: the board's sound, a spare, a microphone with a spare."""
+        if slot.role is DeviceRole.BOARD_SOUND or slot.choice.is_spare:
+            return True
+        return slot in self.microphones and any(other.is_well for other in self.microphones)
+
     def _judge_devices(self) -> None:
-        """Move between preparing, live and degraded as the devices stand."""
-        lost = [slot for slot in self.slots if slot.problem is not None]
+        """Move between preparing, live and degraded as the devices stand; the board's sound is in none of it."""
+        needed = self._needed()
+        is_lacking = not needed or any(role is not DeviceRole.BOARD_SOUND for role in self._missing())
         if self.state is LessonState.PREPARING:
-            if all(slot.has_outcome for slot in self.slots):
-                self._advance(LessonEvent.READY_WITHOUT if lost or not self.slots else LessonEvent.READY)
+            if all(slot.has_outcome for slot in needed):
+                self._advance(LessonEvent.READY_WITHOUT if is_lacking else LessonEvent.READY)
                 self._changed()
-        elif self.state is LessonState.LIVE and lost:
+        elif self.state is LessonState.LIVE and is_lacking:
             self._advance(LessonEvent.DEVICE_LOST)
-        elif self.state is LessonState.DEGRADED and self.slots and not lost:
+        elif self.state is LessonState.DEGRADED and not is_lacking:
             self._advance(LessonEvent.DEVICES_BACK)
+
+    def _microphone_changed(self, change: Change | None) -> None:
+        run = self._run_now
+        if run is None or self.state not in RUNNING:
+            return
+        if change is not None:
+            run.was_replaced |= change.reason == "lost"
+            self._outbox.add(MicrophoneChanged(device=change.microphone, before=change.before, reason=change.reason))
+        self._changed()
 
     def _viewer_changed(self, change: ViewerChange) -> None:
         run = self._run_now
         if run is None:
             return
+        if change.kind == "left" or change.reason:  # the latter: gone before it was let in
+            run.people.left(change.viewer)
         if change.kind == "joined":
             self._outbox.add(ViewerJoined(viewer=change.viewer))
         elif change.kind == "left":
@@ -483,10 +673,27 @@ class Lesson:
         run.viewers_most = max(run.viewers_most, run.publisher.connected)
         self._changed()
 
+    def _people_changed(self) -> None:
+        """Show it on the panel; pupils are told of each other by `People` alone, for a hand may go up at any time."""
+        if self._run_now is not None:
+            self._run_now.talk.rights_changed()
+        self._tell_panel()
+
+    def _tell_panel(self) -> None:
+        for listener in self._people_listeners:
+            listener()
+
+    def _pupil_removed(self, holder: str | None) -> None:
+        run = self._run_now
+        if run is not None:
+            run.old_code = self.access.code if self.access else None
+            self._outbox.add(ViewerRemoved(lesson=run.report.id, holder=holder))
+
     def _on_air_changed(self) -> None:
         if self._run_now:
             self._run_now.publisher.set_on_air(self.on_air, self.paused)
             self._run_now.publisher.set_frozen(self.frozen)
+            self._run_now.talk.set_on_air(self.on_air, self.paused)
         self._keep()
         self._changed()
 
@@ -504,8 +711,12 @@ class Lesson:
             self.proposal = None
 
     def _must_run(self, act: str) -> None:
-        if self.state not in RUNNING:
+        self._running(act)
+
+    def _running(self, act: str) -> _Run:
+        if self.state not in RUNNING or self._run_now is None:
             raise LessonTransitionError(f"cannot {act} while the lesson is {self.state}; start it first")
+        return self._run_now
 
     def _advance(self, event: LessonEvent) -> None:
         before = self.state

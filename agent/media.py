@@ -55,18 +55,31 @@ FrameFilter = Callable[[Frame], Frame]
 
 
 class FrameFilters:
-    """An ordered list of functions on frames, between capture and encoders: masks, crop, the on-air corner."""
+    """An ordered list of functions on frames, between capture and encoders: masks, crop, the on-air corner.
+
+    Filters may come and go on the loop while other threads apply them: a frame goes through those that were there when
+    it began.
+    """
 
     def __init__(self) -> None:
-        self._filters: list[FrameFilter] = []
+        self._filters: tuple[tuple[bool, FrameFilter], ...] = ()
 
-    def add(self, frame_filter: FrameFilter) -> Callable[[], None]:
-        """Append a filter; return the function that takes it out again."""
-        self._filters.append(frame_filter)
-        return lambda: self._filters.remove(frame_filter)
+    def add(self, frame_filter: FrameFilter, *, is_last: bool = False) -> Callable[[], None]:
+        """Append a filter; return the function that takes it out again.
+
+        ``is_last``: it comes after all that are not, also after those that are added later. So nothing that hides a
+        part of the picture ever meets one that was moved or enlarged before.
+        """
+        entry = (is_last, frame_filter)
+        self._filters = tuple(sorted((*self._filters, entry), key=lambda one: one[0]))
+
+        def take_out() -> None:
+            self._filters = tuple(one for one in self._filters if one is not entry)
+
+        return take_out
 
     def apply(self, frame: Frame) -> Frame:
         """Run the frame through all filters in order."""
-        for frame_filter in self._filters:
+        for _, frame_filter in self._filters:
             frame = frame_filter(frame)
         return frame

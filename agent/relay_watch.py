@@ -67,6 +67,12 @@ class RelayWatch:
                 async with asyncio.timeout(SOON_S if servers is None or self._reach.has_no_relay else PERIOD_S):
                     await self._woken.wait()
 
+    async def look_now(self) -> None:
+        """Ask the centre and try its servers beside `run`: somebody waits to know."""
+        servers = await self._ask()
+        if servers is not None:
+            await self._reach.look(servers)
+
     async def _ask(self) -> Sequence[IceServer] | None:
         try:
             result = await self._link.call(

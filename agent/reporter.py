@@ -15,6 +15,7 @@ import psutil
 from agent.desired import DesiredConfig
 from agent.lesson import Lesson
 from agent.outbox import Outbox
+from agent.room_checks import RoomChecks
 from agent.sending_alarm import SendingAlarm
 from agent.streams.publisher import Publisher
 from agent.streams.turn import Reach
@@ -55,6 +56,7 @@ class Reporter:
         desired: DesiredConfig,
         reach: Reach,
         alarm: SendingAlarm,
+        checks: RoomChecks,
     ) -> None:
         self._topics = topics
         self._link = link
@@ -72,7 +74,9 @@ class Reporter:
         self._health_soon = asyncio.Event()
         self._was_in_lesson = False
         self._disk_failed_at: datetime | None = None
-        self._more_checks: list[Callable[[], tuple[Check, ...]]] = []
+        self._room_checks = checks
+        checks.add(self._own_checks)
+        checks.on_change(self._wrong_changed)
         lesson.on_change(self._lesson_changed)
         link.on_connected(self._connected)
 
@@ -93,10 +97,12 @@ class Reporter:
             lesson=lesson.report,
             paused=lesson.paused,
             frozen=lesson.frozen,
+            recording=lesson.is_recorded(),
             on_air=lesson.on_air,
             sign=lesson.sign(),
             viewers=publisher.connected if publisher else 0,
-            devices=tuple(slot.report() for slot in lesson.slots),
+            devices=lesson.device_reports(),
+            checks=self._room_checks.wrong(),
             proposal=lesson.proposal,
             config_rev=document.rev if document else None,
             problem=lesson.problem,
@@ -145,6 +151,7 @@ class Reporter:
             if not self._link.is_connected:
                 continue
             publisher = self._lesson.publisher
+            self._room_checks.look()
             cpu_percent, memory_mb = await asyncio.to_thread(self._cpu.look)
             self._seq += 1
             health = Health(
@@ -155,21 +162,16 @@ class Reporter:
                 memory_mb=memory_mb,
                 viewers=publisher.connected if publisher else 0,
                 tracks=self._rates.look(publisher),
-                checks=self._checks(),
+                checks=self._room_checks.all(),
             )
             try:
                 await self._link.publish(self._topics.health, health, qos=0, expiry_s=30)
             except BrokerError:
                 continue  # the next one says it all
 
-    def _checks(self) -> tuple[Check, ...]:
+    def _own_checks(self) -> tuple[Check, ...]:
         mine = tuple(check for check in (self._disk(), self._alarm.check()) if check is not None)
-        more = (check for checks in self._more_checks for check in checks())
-        return (*mine, *self._reach.checks(), *more)
-
-    def add_checks(self, checks: Callable[[], tuple[Check, ...]]) -> None:
-        """Report what ``checks`` returns with each health, after our own."""
-        self._more_checks.append(checks)
+        return (*mine, *self._reach.checks())
 
     def _disk(self) -> Check | None:
         if self._outbox.problem is None:
@@ -180,17 +182,21 @@ class Reporter:
 
     def checks_changed(self) -> None:
         """Report health at once: a person waits to see a check change."""
+        self._room_checks.look()
         self._health_soon.set()
+
+    def _wrong_changed(self, critical: bool) -> None:
+        self._state_changed.set()
+        if critical:  # the centre knows of it within 5 s (DESIGN §10)
+            self._health_soon.set()
 
     async def _wait_for_health(self) -> None:
         """Wait one period; a lesson that begins or ends starts the next period at once."""
         in_lesson = self._lesson.state is not LessonState.IDLE
-        self._health_soon.clear()
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(HEALTH_IN_LESSON_S if in_lesson else HEALTH_S):
                 await self._health_soon.wait()
-        except TimeoutError:
-            return
+        self._health_soon.clear()  # after the wait: what asks while a report is made is for the next one
 
     def _lesson_changed(self) -> None:
         self._state_changed.set()

@@ -87,6 +87,7 @@ async def serve(
             try:
                 await _run_all(centre, rpc, events, listening, on_ready)
             finally:
+                await centre.media_server.close()
                 await _save_last(centre)
     finally:
         listening.close()
@@ -233,6 +234,7 @@ async def _run_all(
                 tasks.create_task(
                     retention.run(centre.store, centre.config.retention, now=centre.now), name="retention"
                 ),
+                tasks.create_task(centre.shares.run(), name="shares"),
                 tasks.create_task(_tick(centre, ticked), name="tick"),
                 tasks.create_task(_reload(centre, reload), name="reload"),
                 tasks.create_task(

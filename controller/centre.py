@@ -15,7 +15,9 @@ from controller.ice import IceServers
 from controller.ingest import Ingest
 from controller.keys import Keys
 from controller.lessons import LessonBook
+from controller.media_server import MediaServer
 from controller.metrics import Metrics
+from controller.shares import Shares
 from controller.signalling import Caller, Signalling
 from controller.signin import SignIns
 from controller.store.store import Store
@@ -46,7 +48,9 @@ class Centre:
     book: LessonBook
     tickets: Tickets
     signalling: Signalling
+    media_server: MediaServer
     ingest: Ingest
+    shares: Shares
     sign_ins: SignIns
     audit: Audit
     metrics: Metrics
@@ -80,8 +84,10 @@ def build(
     fleet = Fleet(mono, now, hub.room_changed)
     book = LessonBook(store, keys, fleet, public_url=public_url, now=now, mono=mono, on_change=hub.room_changed)
     ice = IceServers(config.ice, seconds)
-    ingest = Ingest(store, fleet, book, hub, ice, instance=config.instance, now=now, mono=mono)
-    signalling = Signalling(caller, config.instance, fleet, book, keys, ice)
+    shares = Shares(config.state_dir / "shared", config.shares, public_url=public_url, now=now)
+    ingest = Ingest(store, fleet, book, hub, ice, shares, instance=config.instance, now=now, mono=mono)
+    media_server = MediaServer(config.relay, keys)
+    signalling = Signalling(caller, config.instance, fleet, book, keys, ice, media_server)
     return Centre(
         config=config,
         store=store,
@@ -91,7 +97,9 @@ def build(
         book=book,
         tickets=Tickets(keys, seconds),
         signalling=signalling,
+        media_server=media_server,
         ingest=ingest,
+        shares=shares,
         sign_ins=SignIns(store, mono=mono, now=now, on_sign_out=hub.signed_out),
         audit=Audit(store, now=now),
         metrics=Metrics(fleet, hub, ingest, store),

@@ -9,6 +9,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
@@ -107,6 +108,26 @@ class IceConfig(Section):
     turn: TurnConfig | None = None
 
 
+def _whep_template(url: str) -> str:
+    """Raise ValueError for what is no address, or the same for every room."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "{room}" not in parts.path + parts.query:
+        raise ValueError(f'"{url}" must be http(s)://host/path with {{room}} in it')
+    return url
+
+
+WhepTemplate = Annotated[str, StringConstraints(pattern=r"^[^\s]+$", max_length=500), AfterValidator(_whep_template)]
+
+
+class RelayConfig(Section):
+    """``[relay]``: where a media server gives what rooms publish to it; pupils reach it through us alone."""
+
+    whep_lesson: WhepTemplate = Field(description="gives sound and camera; {room} is the room's id")
+    whep_board: WhepTemplate
+    token_file: Path | None = Field(default=None, description="the Bearer token of players, alone in a file")
+    ca_file: Path | None = Field(default=None, description="the authority of its certificate, where not known here")
+
+
 class MetricsConfig(Section):
     """``[metrics]``: without a token file ``/metrics`` answers nobody."""
 
@@ -120,6 +141,13 @@ class RetentionConfig(Section):
     other_events_days: int = Field(default=365, ge=1, le=3_650)
     lessons_days: int = Field(default=365, ge=1, le=3_650, description="after their end")
     audit_days: int = Field(default=365, ge=1, le=3_650, description="who of IT did what")
+
+
+class SharesConfig(Section):
+    """``[shares]``: recordings that rooms hand over for a while, sealed; the centre cannot read them."""
+
+    keep_days: int = Field(default=7, ge=1, le=365, description="a link runs out after this")
+    most_gb: float = Field(default=20.0, ge=0, le=100_000, description="all together; 0: none is taken")
 
 
 class ControllerConfig(Section):
@@ -136,8 +164,10 @@ class ControllerConfig(Section):
     http: HttpConfig = HttpConfig()
     broker: BrokerConfig
     ice: IceConfig = IceConfig()
+    relay: RelayConfig | None = None
     metrics: MetricsConfig = MetricsConfig()
     retention: RetentionConfig = RetentionConfig()
+    shares: SharesConfig = SharesConfig()
 
     @field_validator("database_url")
     @classmethod

@@ -148,7 +148,7 @@ class Fleet:
         known = self._rooms[room]
         if known.death is not None and known.death.sid == health.sid:
             return
-        checked = known.health is not None and known.health.checks != health.checks
+        checked = known.health is not None and _told(known.health) != _told(health)
         known.health, known.death, known.was_seen = health, None, True
         self._hear(known)
         moved = (
@@ -229,6 +229,7 @@ class Fleet:
             lesson_started_at=state.lesson.started_at if state and state.lesson else None,
             paused=state.paused if state else False,
             frozen=state.frozen if state else False,
+            recording=state.recording if state else False,
             on_air=state.on_air if state else None,
             sign=state.sign if state else None,
             viewers=state.viewers if state else 0,
@@ -276,6 +277,11 @@ class Fleet:
         self._on_change(known.id)
 
 
+def _told(health: Health) -> list[tuple[object, ...]]:
+    """Return what makes checks another view: a value that moves with every report is none, or 5,000 rooms chatter."""
+    return [(check.id, check.status, check.message, check.remedy) for check in health.checks]
+
+
 def _status(known: _Room, *, is_stale: bool) -> CheckStatus:
     """Return the worst of link, devices and checks; those of a room that is not there say nothing."""
     of_link: dict[LinkState, CheckStatus] = {
@@ -287,7 +293,8 @@ def _status(known: _Room, *, is_stale: bool) -> CheckStatus:
     }
     found = [of_link[known.link]]
     if not is_stale and known.health is not None:
-        found += [check.status for check in known.health.checks]
+        # What a check cannot tell (nobody speaks: is the voice loud enough?) makes no room unknown.
+        found += [check.status for check in known.health.checks if check.status is not CheckStatus.UNKNOWN]
     if not is_stale and known.state is not None:
         found += [device.status for device in known.state.devices]
         if known.state.problem is not None:

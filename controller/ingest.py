@@ -21,13 +21,26 @@ from controller.fleet import Fleet
 from controller.hub import Hub
 from controller.ice import IceServers
 from controller.lessons import LessonBook
+from controller.shares import Shares
 from controller.store.events import EventRecord
 from controller.store.rooms import LastReport, RoomRecord
 from controller.store.store import Store
 from mqttlink import CentreClock, Link, Message
 from protocol import topics
 from protocol.errors import CommandError, EstradeError, StoreError
-from protocol.messages import Command, Event, EventAck, Health, IceTold, RoomState, RoomStatus, TimeTold, Token, Wire
+from protocol.messages import (
+    Command,
+    Event,
+    EventAck,
+    Health,
+    IceTold,
+    RoomState,
+    RoomStatus,
+    TimeTold,
+    Token,
+    UploadAsked,
+    Wire,
+)
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +77,7 @@ class Ingest:
         book: LessonBook,
         hub: Hub,
         ice: IceServers,
+        shares: Shares,
         *,
         instance: str,
         now: Callable[[], datetime],
@@ -74,6 +88,7 @@ class Ingest:
         self._book = book
         self._hub = hub
         self._ice = ice
+        self._shares = shares
         self._instance = instance
         self._now = now
         self._mono = mono
@@ -149,6 +164,8 @@ class Ingest:
             self._hub.fact_stored(fact)
             if fact.kind == "lesson.ended":
                 self._book.ended_by_fact(room, str(fact.fact.get("lesson")))
+            elif fact.kind == "viewer.removed":
+                self._book.removed_by_fact(room, str(fact.fact.get("lesson")), fact.fact.get("holder"))
         self._stored.setdefault(room, set()).add(record.id)
         self._has_stored.set()
 
@@ -163,6 +180,8 @@ class Ingest:
             return TimeTold(now=self._clock.deadline(0.0)).model_dump()
         if name == "ice":
             return IceTold(ice_servers=self._ice.for_subject(room)).model_dump(mode="json")
+        if name == "upload":
+            return (await self._shares.begin(room, _upload_of(command).size_bytes)).model_dump(mode="json")
         raise CommandError(f'this centre knows no request "{name}"', code="command-unknown")
 
     # --- tasks --------------------------------------------------------------------------------------------------
@@ -284,3 +303,10 @@ class Ingest:
             return None
         kind = str(unknown.fact.get("kind") or topics.parse(message.topic).name)
         return EventRecord(unknown.id, room, kind[:64], unknown.at, unknown.fact)
+
+
+def _upload_of(command: Command) -> UploadAsked:
+    try:
+        return UploadAsked.model_validate(command.args)
+    except ValidationError:
+        raise CommandError("the arguments of upload are not of its form", code="args-invalid") from None

@@ -67,6 +67,22 @@ class Keys:
         nonce, _, mark = viewer.partition(".")
         return hmac.compare_digest(mark.encode(), self._viewer_mark(room, holder, nonce).encode())
 
+    def played(self, room: str, holder: str, location: str) -> str:
+        """Return a viewer id that holds where a media server has this ticket holder's connection, and for whom."""
+        nonce, sealed = _text(secrets.token_bytes(9)), _text(location.encode())
+        return f"{nonce}.{sealed}.{_text(self._derive('played', room, holder, nonce, location)[:12])}"
+
+    def read_played(self, viewer: str, room: str, holder: str) -> str | None:
+        """Return what `played` was given, None when the id was not made by it for this holder in this room."""
+        nonce, _, rest = viewer.partition(".")
+        sealed, _, mark = rest.partition(".")
+        try:
+            location = base64.urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4)).decode()
+        except ValueError:
+            return None
+        wanted = _text(self._derive("played", room, holder, nonce, location)[:12])
+        return location if hmac.compare_digest(mark.encode(), wanted.encode()) else None
+
     def _viewer_mark(self, room: str, holder: str, nonce: str) -> str:
         return _text(self._derive("viewer", room, holder, nonce)[:12])
 

@@ -12,7 +12,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from controller.backoff import until_stored
@@ -51,6 +51,8 @@ class _Room:
     running_sid: str | None = None
     had_failed: bool = False
     ends_at_mono: float | None = None
+    removed: set[str] = field(default_factory=set)
+    """The marks of tickets that are void in the present lesson."""
 
 
 class LessonBook:
@@ -114,6 +116,7 @@ class LessonBook:
             self._keep(lesson)
             if lesson.ended_at is None:
                 present[lesson.room] = lesson
+        removed = await self._removed([lesson.room for lesson in present.values() if lesson.code_turn])
         added = list(rooms)
         new_links = [LinkRecord(f"k-{secrets.token_hex(8)}", r.id, self._now()) for r in added if r.id not in links]
         await self._store.lessons.add_links(new_links)  # may fail; until here nothing has changed
@@ -121,9 +124,23 @@ class LessonBook:
         present |= {r.id: self._make(r.id) for r in added if r.id not in present}
         for record in added:
             link = links[record.id]
-            self._rooms[record.id] = _Room(record, link, present[record.id], record.config_rev, record.config_sha256)
+            self._rooms[record.id] = _Room(
+                record,
+                link,
+                present[record.id],
+                record.config_rev,
+                record.config_sha256,
+                removed=removed.get(record.id, set()),
+            )
             self._link_rooms[self._keys.link(link.id)] = record.id
             self._publish_soon(record.id)
+
+    async def _removed(self, rooms: Iterable[str]) -> dict[str, set[str]]:
+        """Return the marks of void tickets, from the facts; those of an older lesson do no harm."""
+        return {
+            room: {str(fact.fact["holder"]) for fact in await self._store.events.of_kind(room, "viewer.removed")}
+            for room in rooms
+        }
 
     def _make(self, room: str) -> LessonRecord:
         lesson = LessonRecord(f"l-{secrets.token_hex(8)}", room, self._now())
@@ -219,6 +236,30 @@ class LessonBook:
             self._end(known)
             self._on_change(room)
 
+    def removed_by_fact(self, room: str, lesson: str, holder: str | None) -> None:
+        """Take ``viewer.removed``: the ticket is void from now on, and the lesson's code is another."""
+        known = self._rooms.get(room)
+        if known is None or lesson not in (known.present.id, known.present.known_as):
+            return
+        if holder is not None:
+            known.removed.add(holder)
+        self._turn_code(known)
+
+    def is_removed(self, room: str, jti: str) -> bool:
+        """Say whether this ticket's pupil was shown out of the room's present lesson."""
+        known = self._rooms.get(room)
+        return known is not None and self._keys.holder(room, jti) in known.removed
+
+    def _turn_code(self, known: _Room) -> None:
+        before = known.present
+        after = replace(before, code_turn=before.code_turn + 1)
+        while self._keys.code(after.id, after.code_turn) in self._codes:
+            after = replace(after, code_turn=after.code_turn + 1)
+        del self._codes[self._keys.code(before.id, before.code_turn)]
+        self._replace(known, after)
+        self._keep(after)
+        self._publish_soon(known.record.id)
+
     def _is_running(self, known: _Room, running: str, state: RoomState) -> None:
         known.ends_at_mono, known.running_sid = None, state.sid
         present = known.present
@@ -237,6 +278,7 @@ class LessonBook:
         log.info("lesson %s of %s ended", known.present.id, known.record.id)
         known.present = self._make(known.record.id)
         known.ends_at_mono = known.running_sid = None
+        known.removed.clear()
         self._forget_old()
         self._publish_soon(known.record.id)
 

@@ -1,4 +1,4 @@
-"""WHEP on one side, commands to the room on the other: offers, candidates, leaving.
+"""WHEP and WHIP on one side, commands to the room on the other: offers, candidates, leaving.
 
 No memory of viewers is needed here: a viewer's id tells whose it is (`controller.keys.Keys.viewer`), so another
 controller, or this one after a restart, can serve the rest of the connection.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,8 +19,9 @@ from controller.fleet import Fleet
 from controller.ice import IceServers
 from controller.keys import Keys
 from controller.lessons import LessonBook
+from controller.media_server import MediaServer, Played, Stream, is_played
 from protocol.errors import AccessError, BrokerError, EstradeError, LessonError, SignallingError
-from protocol.messages import IceServer, RtcAnswer, RtcCandidate, RtcClose, RtcOffer
+from protocol.messages import Args, IceServer, RtcAnswer, RtcCandidate, RtcClose, RtcOffer, RtcPublish, RtcRelay
 from protocol.topics import RoomTopics, controller_reply
 
 OFFER_TIMEOUT_S = 10.0
@@ -61,7 +63,14 @@ class Signalling:
     """WHEP ↔ MQTT for every room of this centre."""
 
     def __init__(
-        self, caller: Caller, instance: str, fleet: Fleet, book: LessonBook, keys: Keys, ice: IceServers
+        self,
+        caller: Caller,
+        instance: str,
+        fleet: Fleet,
+        book: LessonBook,
+        keys: Keys,
+        ice: IceServers,
+        media_server: MediaServer,
     ) -> None:
         self._caller = caller
         self._instance = instance
@@ -69,6 +78,7 @@ class Signalling:
         self._book = book
         self._keys = keys
         self._ice = ice
+        self._media_server = media_server
         self._fragments: OrderedDict[str, str] = OrderedDict()
 
     async def offer(self, holder: Holder, body: bytes) -> Answered:
@@ -77,18 +87,33 @@ class Signalling:
         Raises SignallingError for the offer, LessonError ``lesson-not-started`` or ``lesson-ended``, EstradeError
         ``room-offline`` at once when it is known to be away, and the room's own codes.
         """
+        return await self._exchange(holder, body, self._offered)
+
+    async def publish(self, holder: Holder, body: bytes) -> Answered:
+        """Have the room answer an offer to send to it. Raises as `offer`; whether it may is for the room to say."""
+        return await self._exchange(holder, body, self._published)
+
+    def _offered(self, holder: Holder, viewer: str, text: str) -> tuple[str, Args]:
+        marked = self._keys.holder(holder.room, holder.jti) if holder.has_ticket else None
+        return "rtc.offer", RtcOffer(viewer=viewer, sdp=text, ice_servers=self._room_servers(holder), holder=marked)
+
+    def _published(self, holder: Holder, viewer: str, text: str) -> tuple[str, Args]:
+        marked = self._keys.holder(holder.room, holder.jti)
+        return "rtc.publish", RtcPublish(viewer=viewer, sdp=text, ice_servers=self._room_servers(holder), holder=marked)
+
+    def _room_servers(self, holder: Holder) -> tuple[IceServer, ...]:
+        # coturn counts relays by subject: under one name, a room's 13th pupil would get none
+        return self._ice.for_subject(f"{holder.room}.{secrets.token_hex(4)}")
+
+    async def _exchange(
+        self, holder: Holder, body: bytes, command: Callable[[Holder, str, str], tuple[str, Args]]
+    ) -> Answered:
         text = sdp.check_offer(body)
         self._check_lesson(holder)
         viewer = self._keys.viewer(holder.room, holder.jti)
-        args = RtcOffer(
-            viewer=viewer,
-            sdp=text,
-            # coturn counts relays by subject: under one name, a room's 13th pupil would get none
-            ice_servers=self._ice.for_subject(f"{holder.room}.{secrets.token_hex(4)}"),
-            holder=self._keys.holder(holder.room, holder.jti) if holder.has_ticket else None,
-        )
+        name, args = command(holder, viewer, text)
         timeout_s = OFFER_TIMEOUT_S if self._fleet.is_online(holder.room) else UNSEEN_TIMEOUT_S
-        result = await self._call(holder.room, "rtc.offer", args, timeout_s)
+        result = await self._call(holder.room, name, args, timeout_s)
         try:
             answer = RtcAnswer.model_validate(result)
         except ValidationError as error:
@@ -100,8 +125,25 @@ class Signalling:
                 self._fragments.popitem(last=False)
         return Answered(viewer, answer.sdp, self._ice.for_subject(holder.jti))
 
-    async def candidates(self, holder: Holder, viewer: str, body: bytes) -> None:
+    async def play(self, holder: Holder, stream: Stream, body: bytes) -> Played:
+        """Have the media server answer an offer for one stream of the lesson, if the room says that the pupil may.
+
+        Raises as `offer` does; ``relay-off`` when the room publishes nothing, and what `MediaServer.offer` raises.
+        """
+        text = sdp.check_offer(body)
+        self._check_lesson(holder)
+        if not holder.has_ticket:
+            raise AccessError("a player that knows a link alone is sent to by the room", code="viewer-not-found")
+        args = RtcRelay(holder=self._keys.holder(holder.room, holder.jti))
+        await self._call(holder.room, "rtc.relay", args, SHORT_TIMEOUT_S)
+        return await self._media_server.offer(holder.room, holder.jti, stream, text)
+
+    async def candidates(self, holder: Holder, viewer: str, body: bytes, if_match: str | None = None) -> None:
         """Hand a pupil's candidates to the room; ``ice-restart-unsupported`` for those of another ICE session."""
+        if is_played(viewer):
+            sdp.read_fragment(body)
+            await self._media_server.candidates(holder.room, holder.jti, viewer, body.decode(), if_match)
+            return
         self._check_viewer(holder, viewer)
         fragment, parts = sdp.read_fragment(body)
         known = self._fragments.get(viewer)
@@ -115,6 +157,9 @@ class Signalling:
 
     async def close(self, holder: Holder, viewer: str) -> None:
         """Have the room let a viewer go. One that is gone already is no error: the wish is fulfilled."""
+        if is_played(viewer):
+            await self._media_server.end(holder.room, holder.jti, viewer)
+            return
         self._check_viewer(holder, viewer)
         self._fragments.pop(viewer, None)
         try:

@@ -6,9 +6,9 @@ import argparse
 import os
 import sys
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from estrade.words import language
 from protocol.errors import ConfigError, EstradeError
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line, in the user's language."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="estrade",
         description=_say(
             "Estrade rend n’importe quelle classe hybride. Voir aussi estrade-agent et estrade-controller.",
@@ -45,11 +45,61 @@ def parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_rooms(commands)
     doctor = commands.add_parser(
-        "doctor", help=_say("dit ce qui manque sur cette machine", "say what is missing on this machine")
+        "doctor",
+        help=_say(
+            "teste cette machine, et la salle si son agent tourne", "test this machine, and the room if its agent runs"
+        ),
+        description=_say(
+            "Dit ce qui manque sur cette machine et, si l’agent de la salle y tourne, teste la salle : caméra, micro, "
+            "haut-parleur, tableau, réseau. Rend 0 si tout va, 1 si quelque chose manque ou est en panne, 2 quand il "
+            "n’y a pas eu de test : une commande fausse, une classe en cours.",
+            "Says what is missing on this machine and, if the room's agent runs here, tests the room: camera, "
+            "microphone, loudspeaker, board, network. Returns 0 if all is well, 1 if something is missing or failed, "
+            "2 when nothing was tried: a wrong command, a lesson.",
+        ),
+    )
+    doctor.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=_say(
+            "configuration de l’agent (/etc/estrade/agent.toml)", "the agent's configuration (/etc/estrade/agent.toml)"
+        ),
+    )
+    doctor.add_argument(
+        "--calibrate",
+        action="store_true",
+        help=_say(
+            "enregistre l’état normal de la salle, vide et éclairée", "record the room's normal state, empty and lit"
+        ),
     )
     doctor.add_argument("--json", action="store_true", help=_say("un objet JSON", "one JSON object"))
     doctor.set_defaults(act=_doctor)
+    _add_devices(commands)
     return top
+
+
+def _add_devices(commands: Any) -> None:
+    devices = commands.add_parser(
+        "devices",
+        help=_say("liste ce qui est branché, et en fait une salle", "list what is plugged in, and make a room of it"),
+    )
+    devices.add_argument("--json", action="store_true", help=_say("un objet JSON", "one JSON object"))
+    devices.add_argument(
+        "--network",
+        action="store_true",
+        help=_say(
+            "cherche aussi projecteurs et caméras du réseau", "also search the network for projectors and cameras"
+        ),
+    )
+    devices.add_argument(
+        "--write",
+        type=Path,
+        metavar="FILE",
+        help=_say("écrit une configuration de salle à relire", "write a room's configuration, to be read through"),
+    )
+    devices.add_argument("--force", action="store_true", help=_say("écrase ce fichier", "overwrite that file"))
+    devices.set_defaults(act=_devices)
 
 
 def _add_demo(commands: Any) -> None:
@@ -104,6 +154,13 @@ def _add_demo(commands: Any) -> None:
         metavar="TABLE.KEY=VALUE",
         help=_say("autre clé de la configuration de la salle (TOML)", "another key of the room's configuration (TOML)"),
     )
+    demo.add_argument(
+        "--set-centre",
+        action="append",
+        default=[],
+        metavar="TABLE.KEY=VALUE",
+        help=_say("le même pour la configuration du centre", "the same for the centre's configuration"),
+    )
     demo.set_defaults(act=_demo)
 
 
@@ -134,6 +191,7 @@ def _demo(given: argparse.Namespace) -> int:
         microphone=sources.microphone(given.microphone),
         board=sources.board(given.board),
         more=_settings(given.set),
+        more_of_centre=_settings(given.set_centre),
         rooms=given.rooms,
         is_lan=given.lan,
         is_fresh=given.fresh,
@@ -157,7 +215,15 @@ def _rooms(given: argparse.Namespace) -> int:
 def _doctor(given: argparse.Namespace) -> int:
     from estrade import doctor
 
-    return doctor.run(as_json=given.json)
+    if given.calibrate:
+        return doctor.calibrate(given.config, as_json=given.json)
+    return doctor.run(as_json=given.json, config=given.config)
+
+
+def _devices(given: argparse.Namespace) -> int:
+    from estrade import devices
+
+    return devices.run(as_json=given.json, network=given.network, write=given.write, force=given.force)
 
 
 def _settings(given: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -165,27 +231,46 @@ def _settings(given: Sequence[str]) -> dict[str, dict[str, Any]]:
     tables: dict[str, dict[str, Any]] = {}
     for text in given:
         try:
-            for table, values in tomllib.loads(text).items():
-                tables.setdefault(table, {}).update(values)
-        except (tomllib.TOMLDecodeError, TypeError, ValueError) as error:
+            read = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
             raise ConfigError(f'--set "{text}": write TABLE.KEY=VALUE with a TOML value ({error})') from None
+        if not all(isinstance(values, dict) for values in read.values()):
+            raise ConfigError(f'--set "{text}": write TABLE.KEY=VALUE; this has no key of a table')
+        _merge(tables, read)
     return tables
+
+
+def _merge(tables: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Add keys to tables in place, to the tables in them too."""
+    for key, value in more.items():
+        known = tables.get(key)
+        if isinstance(known, dict) and isinstance(value, dict):
+            _merge(known, value)
+        else:
+            tables[key] = value
 
 
 def _count(text: str) -> int:
     if not text.isdigit() or int(text) > 1_000:
-        raise argparse.ArgumentTypeError(f"{text!r}: 0 to 1000")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1000")
     return int(text)
 
 
 def _port(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r}: 1 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 65535")
     return int(text)
 
 
 def _say(french: str, english: str) -> str:
     return french if language() == "fr" else english
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with a command line as every other mistake is said: one sentence and its code."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USER, f"estrade: {message}; see {self.prog} --help [args-invalid]\n")
 
 
 class _Version(argparse.Action):

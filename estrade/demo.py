@@ -25,7 +25,7 @@ from estrade.children import Child, python
 from estrade.demo_folder import LOOPBACK, ROOM, ROOM_NAME, DemoFolder, any_port, free_port, need_port
 from estrade.programs import need_program
 from estrade.words import say
-from protocol.errors import EstradeError
+from protocol.errors import ConfigError, EstradeError
 
 READY_S = 60.0
 """The first start of an agent imports cold; a loaded machine takes its time."""
@@ -50,6 +50,8 @@ class DemoOptions:
     board: Options = field(default_factory=lambda: {"driver": "simulated"})
     more: Mapping[str, Options] = field(default_factory=dict)
     """Further keys of the room's configuration, by table (``--set``)."""
+    more_of_centre: Mapping[str, Options] = field(default_factory=dict)
+    """The same for the centre's (``--set-centre``)."""
     rooms: int = 0
     is_lan: bool = False
     is_fresh: bool = False
@@ -80,6 +82,20 @@ def run(options: DemoOptions) -> int:
     finally:
         folder.close()
     return 0
+
+
+def devices_of(options: DemoOptions) -> dict[str, Options]:
+    """Return the tables of the room's configuration that say what it has."""
+    devices: dict[str, Options] = {
+        "camera": options.camera,
+        "microphone": options.microphone,
+        "board": options.board,
+    }
+    if options.board["driver"] == "x11" and options.camera["driver"] != "v4l2":
+        devices["selftest"] = {"camera_sees_board": False}  # it was drawn or filmed elsewhere
+    for table, more in options.more.items():
+        devices[table] = {**devices.get(table, {}), **more}
+    return devices
 
 
 def _first(group: BaseExceptionGroup[EstradeError]) -> EstradeError:
@@ -122,16 +138,10 @@ class Demo:
             port=self._web_port,
             public_url=self._web,
             tls=options.is_lan,
+            more=options.more_of_centre,
         )
-        devices: dict[str, Options] = {
-            "camera": options.camera,
-            "microphone": options.microphone,
-            "board": options.board,
-        }
-        for table, more in options.more.items():
-            devices[table] = {**devices.get(table, {}), **more}
         self._files["agent"] = folder.write_agent(
-            authority, broker_port=self._broker_port, panel_port=self._panel_port, devices=devices
+            authority, broker_port=self._broker_port, panel_port=self._panel_port, devices=devices_of(options)
         )
         if self._rooms:
             self._files["simulated"] = folder.write_simulated(authority, self._rooms, broker_port=self._broker_port)
@@ -231,6 +241,8 @@ class Demo:
         refused: set[str] = set()
 
         def is_current(view: dict[str, Any]) -> bool:
+            if view.get("pin") == "locked":
+                raise ConfigError("a PIN hides the link and code that the demo prints; leave panel.pin_file out")
             access = view.get("access") or {"link": "", "code": ""}
             if (
                 view.get("centre") != "connected"

@@ -86,10 +86,15 @@ class DemoFolder:
     """The folder, held by this process alone while it lives: a second demo in it is refused."""
 
     def __init__(self, path: Path, *, fresh: bool = False) -> None:
-        """Take the folder; ``fresh`` empties it first. Raises ConfigError ``already-running``."""
+        """Take the folder; ``fresh`` empties it first. Raises ConfigError, ``already-running`` while another has it."""
         self.path = path
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ConfigError(
+                f"the demo's folder {path} cannot be written ({error.strerror}); name another with --state"
+            ) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -157,9 +162,17 @@ class DemoFolder:
         return self._write("mosquitto.conf", "\n".join(lines) + "\n")
 
     def write_controller(
-        self, authority: CertificateAuthority, *, broker_port: int, host: str, port: int, public_url: str, tls: bool
+        self,
+        authority: CertificateAuthority,
+        *,
+        broker_port: int,
+        host: str,
+        port: int,
+        public_url: str,
+        tls: bool,
+        more: Mapping[str, Mapping[str, Any]],
     ) -> Path:
-        """Write the controller's configuration and return its path."""
+        """Write the controller's configuration and return its path; ``more`` are further tables and keys."""
         from controller.pki import PURPOSES, controller_name
 
         http: dict[str, Any] = {"host": host, "port": port, "public_url": public_url}
@@ -171,13 +184,15 @@ class DemoFolder:
             stem = authority.folder / "controllers" / controller_name(INSTANCE, purpose)
             paths = _kept(stem, partial(_connection, authority, purpose))
             broker[purpose] = {"cert_file": paths.cert, "key_file": paths.key}
-        document = {
+        document: dict[str, Any] = {
             "instance": INSTANCE,
             "state_dir": self.path / "controller",
             "pki_dir": self.path / "pki",
             "http": http,
             "broker": broker,
         }
+        for table, keys in more.items():
+            document[table] = {**document.get(table, {}), **keys}
         (self.path / "controller").mkdir(exist_ok=True, mode=0o700)
         return self._write("controller.toml", write_toml(document))
 
@@ -191,7 +206,7 @@ class DemoFolder:
     ) -> Path:
         """Write the room's configuration and return its path."""
         paths = _kept(authority.folder / "rooms" / ROOM, partial(authority.room, ROOM))
-        document = {
+        document: dict[str, Any] = {
             "state_dir": self.path / "agent",
             "room": {"id": ROOM, "territory": TERRITORY, "name": ROOM_NAME},
             "broker": {
@@ -202,8 +217,9 @@ class DemoFolder:
                 "key_file": paths.key,
             },
             "panel": {"port": panel_port},
-            **devices,
         }
+        for table, keys in devices.items():
+            document[table] = {**document.get(table, {}), **keys}
         (self.path / "agent").mkdir(exist_ok=True, mode=0o700)
         return self._write("agent.toml", write_toml(document))
 

@@ -1,4 +1,7 @@
-"""``estrade doctor``: what is missing on this machine, and what to do about each."""
+"""``estrade doctor``: what is missing on this machine, and how the room does; what to do about each.
+
+Where the room's agent runs, it tests the room (`estrade.room_test`); the machine itself is looked at everywhere.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +10,37 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from estrade import demo, room_agent, room_test
 from estrade.demo_folder import CA_PORT, PANEL_PORT, WEB_PORT, is_free
 from estrade.programs import find_program
 from estrade.words import language, say
+from protocol.errors import EstradeError
 
 Status = Literal["ok", "missing", "warning"]
 
+CALIBRATE_MOST_S = 30.0
 _LEAST_PYTHON = (3, 11)
-_PROGRAMS: tuple[tuple[str, str, bool, str, str], ...] = (
-    # program, Debian package, needed by the demo, what for (fr, en)
+_PROGRAMS: tuple[tuple[str, str, bool, bool, str, str], ...] = (
+    # program, Debian package, needed by the demo, of use in a room, what for (fr, en)
     (
         "mosquitto",
         "mosquitto",
         True,
+        False,
         "le courtier MQTT entre salles et centre",
         "the MQTT broker between rooms and centre",
     ),
-    ("espeak-ng", "espeak-ng", False, "la voix de la salle simulée", "the voice of the simulated room"),
-    ("chromium", "chromium", False, "le kiosque du panneau et les tests", "the panel's kiosk and the tests"),
+    ("espeak-ng", "espeak-ng", False, False, "la voix de la salle simulée", "the voice of the simulated room"),
+    ("chromium", "chromium", False, True, "le kiosque du panneau et les tests", "the panel's kiosk and the tests"),
     (
         "pactl",
         "pulseaudio-utils",
+        False,
         False,
         "nommer les microphones du serveur de son",
         "naming the sound server's microphones",
@@ -49,6 +57,8 @@ _PACKAGES: tuple[tuple[str, str], ...] = (
     ("numpy", "agent"),
     ("cv2", "agent"),
     ("pyaudio", "agent"),
+    ("livekit", "agent"),
+    ("pulsectl", "agent"),
     ("Xlib", "agent"),
     ("psutil", "agent"),
     ("starlette", "agent"),
@@ -71,25 +81,84 @@ class Finding:
     remedy: str = ""
 
 
-def findings() -> list[Finding]:
-    """Look at programs, packages, ports and devices."""
-    return [*_python(), *_programs(), *_packages(), *_ports(), *_devices()]
+def findings(*, has_agent: bool = False, is_room: bool = False) -> list[Finding]:
+    """Look at programs and packages; where no agent has them already, at ports and devices, or at why there is none.
+
+    ``is_room``: a room's mini-PC, which needs nothing of the centre; otherwise a machine for the demo, which is both.
+    """
+    found = [*_python(), *_programs(is_room=is_room), *_packages(is_room=is_room)]
+    if has_agent:
+        return found
+    return [*found, _no_agent()] if is_room else [*found, *_ports(), *_devices()]
 
 
-def run(*, as_json: bool) -> int:
-    """Print what was found; return 0 when nothing needed is missing, else 2."""
-    found = findings()
+def run(*, as_json: bool, config: Path | None = None) -> int:
+    """Look at machine and room and print what was found; return 0, or 1 when something needed is missing or failed.
+
+    Raises EstradeError where the agent that runs here refuses.
+    """
+    agent = room_agent.find(config, demo.default_state() / "agent.toml")
+    has_agent = agent.is_there()
+    if config is not None and not has_agent:
+        raise EstradeError(
+            f"no agent listens on 127.0.0.1:{agent.port}, as {config} says; start it, or leave --config out",
+            code="not-ready",
+        )
+    found = findings(has_agent=has_agent, is_room=has_agent or os.access(room_agent.INSTALLED, os.F_OK))
     missing = [finding for finding in found if finding.status == "missing"]
+    if not as_json:
+        _print(found)
+    room = None
+    if has_agent:
+        if not as_json:
+            print(f"\n{say('doctor-room')}")
+        room = room_test.carry_out(agent, shows=not as_json)
+    failed = [step for step in room["steps"] if step["state"] == "failed"] if room else []
+    is_well = not missing and not failed and (room is None or room["state"] == "done")
     if as_json:
-        print(json.dumps({"ok": not missing, "findings": [asdict(finding) for finding in found]}, ensure_ascii=False))
-        return 2 if missing else 0
+        told = {"ok": is_well, "findings": [asdict(finding) for finding in found], "room": room}
+        print(json.dumps(told, ensure_ascii=False))
+        return 0 if is_well else 1
+    if missing:
+        print(say("doctor-missing", count=len(missing)))
+    elif room is None:
+        print(say("doctor-ok"))
+    if room is not None:
+        print(outcome(room))
+    return 0 if is_well else 1
+
+
+def outcome(room: Mapping[str, Any]) -> str:
+    """Return what came of a test of the room, in one sentence."""
+    if room["state"] == "stopped":
+        return say("doctor-stopped")
+    took = f"{room['elapsed_s']:.0f}"
+    for state, words in (("failed", "doctor-failed"), ("warning", "doctor-room-warned")):
+        if count := sum(step["state"] == state for step in room["steps"]):
+            return say(words, count=count, took=took)
+    return say("doctor-room-ok", took=took)
+
+
+def calibrate(config: Path | None, *, as_json: bool) -> int:
+    """Have the agent record how the room is normally: empty, with the lights on. Raises EstradeError."""
+    agent = room_agent.find(config, demo.default_state() / "agent.toml")
+    if not agent.is_there():
+        raise EstradeError(
+            f"no agent listens on 127.0.0.1:{agent.port}; start it, or name its file with --config", code="not-ready"
+        )
+    if not as_json:
+        print(say("doctor-calibrating"), flush=True)
+    view = agent.post("/api/normal", timeout_s=CALIBRATE_MOST_S) or {}
+    print(json.dumps({"ok": True, "normal_at": view["normal_at"]}) if as_json else say("doctor-calibrated"))
+    return 0
+
+
+def _print(found: Sequence[Finding]) -> None:
     width = max(len(say(finding.status)) for finding in found)
     for finding in found:
         print(f"{say(finding.status):<{width}}  {finding.message}")
         if finding.remedy:
             print(f"{'':<{width}}  → {finding.remedy}")
-    print(say("doctor-missing", count=len(missing)) if missing else say("doctor-ok"))
-    return 2 if missing else 0
 
 
 def _say(french: str, english: str) -> str:
@@ -107,8 +176,19 @@ def _python() -> Iterator[Finding]:
     )
 
 
-def _programs() -> Iterator[Finding]:
-    for program, package, is_needed, french, english in _PROGRAMS:
+def _no_agent() -> Finding:
+    return Finding(
+        "agent",
+        "missing",
+        _say("l’agent de cette salle ne tourne pas", "this room's agent does not run"),
+        "sudo systemctl restart estrade-agent; journalctl -u estrade-agent -n 20",
+    )
+
+
+def _programs(*, is_room: bool) -> Iterator[Finding]:
+    for program, package, is_needed, is_for_rooms, french, english in _PROGRAMS:
+        if is_room and not is_for_rooms:
+            continue
         path = find_program(program)
         what = f"{program}: {_say(french, english)}"
         if path is not None:
@@ -117,8 +197,10 @@ def _programs() -> Iterator[Finding]:
             yield Finding(program, "missing" if is_needed else "warning", what, f"sudo apt install {package}")
 
 
-def _packages() -> Iterator[Finding]:
+def _packages(*, is_room: bool) -> Iterator[Finding]:
     for module, extra in _PACKAGES:
+        if is_room and extra == "controller":
+            continue
         if importlib.util.find_spec(module) is None:
             wanted = f"estrade[{extra}]" if extra else "estrade"
             role = {"agent": _say("la salle", "the room"), "controller": _say("le centre", "the centre")}.get(

@@ -93,7 +93,8 @@ class Centre:
             with error:
                 raise _problem(error.read(), error.code) from None
         except (urllib.error.URLError, OSError) as error:
-            reason = getattr(error, "reason", error)
+            cause = getattr(error, "reason", error)
+            reason = getattr(cause, "strerror", None) or cause
             raise EstradeError(
                 f"the centre {self._url} cannot be reached: {reason}", code="centre-unreachable"
             ) from None

@@ -39,6 +39,41 @@ WORDS: dict[str, tuple[str, str]] = {
     "warning": ("à voir", "look at"),
     "doctor-ok": ("Tout ce qu’il faut est là.", "Everything needed is there."),
     "doctor-missing": ("Il manque {count} chose(s).", "{count} thing(s) missing."),
+    "failed": ("en panne", "failed"),
+    "skipped": ("non essayé", "not tried"),
+    "doctor-room": (
+        "La salle est testée : on y entend un son et voit une image, quelques secondes.",
+        "The room is being tested: a sound and a picture for some seconds.",
+    ),
+    "doctor-room-ok": ("La salle est prête ({took} s).", "The room is ready ({took} s)."),
+    "doctor-room-warned": (
+        "La salle est prête, avec {count} point(s) à voir ({took} s).",
+        "The room is ready, with {count} thing(s) to look at ({took} s).",
+    ),
+    "doctor-failed": ("{count} point(s) en panne dans la salle ({took} s).", "{count} thing(s) failed ({took} s)."),
+    "doctor-stopped": ("Le test a été arrêté dans la salle.", "The test was stopped in the room."),
+    "doctor-calibrating": (
+        "La salle est mesurée : elle doit être vide et silencieuse, lumières allumées ; un son y est joué…",
+        "The room is being measured: it should be empty and quiet, lights on; a sound is played…",
+    ),
+    "doctor-calibrated": (
+        "L’état normal de la salle est enregistré.",
+        "The room's normal state is recorded.",
+    ),
+    "devices-none": ("Rien n’est branché ici qu’Estrade connaisse.", "Nothing is plugged in here that Estrade knows."),
+    "devices-written": ("Écrit : {path}", "Written: {path}"),
+    "devices-head": (
+        "Fait par estrade devices : à relire, puis à placer en /etc/estrade/agent.toml (0640 root:estrade-agent).",
+        "Made by estrade devices: read it, then put it into /etc/estrade/agent.toml (0640 root:estrade-agent).",
+    ),
+    "devices-room": (
+        "Comme la salle est inscrite au centre : identifiant, territoire, et adresse du courtier plus bas.",
+        "As the room is enrolled at the centre: id, territory, and the broker's address below.",
+    ),
+    "devices-serial": (
+        "si le tableau y est relié ; le pilote dépend de sa marque (docs/drivers.md)",
+        "if the board is wired to it; the driver depends on its make (docs/drivers.md)",
+    ),
     "no-rooms": ("Aucune salle n’est connue de ce centre.", "This centre knows no room."),
     "head-room": ("Salle", "Room"),
     "head-name": ("Nom", "Name"),

@@ -51,6 +51,8 @@ class CentreClock:
         self._look_every_s = look_every_s
         self._ask_again_s = ask_again_s
         self._offset_s: float | None = None
+        self.doubt_s = 0.0
+        """How far the offset may be wrong: half the way there and back."""
         self._is_own = False
         self._drift_s = self._now_drift()
         self._learned_s = self._doubted_s = -math.inf
@@ -74,6 +76,11 @@ class CentreClock:
     def now(self) -> float | None:
         """Return the centre's time in seconds since 1970, or None while it is not known."""
         return None if self._offset_s is None else self._mono() + self._offset_s
+
+    def ahead_s(self) -> float | None:
+        """Return how far our own date is ahead of the centre's, within `doubt_s`; None while that is not known."""
+        now = self.now()
+        return None if now is None else self._wall() - now
 
     def deadline(self, timeout_s: float) -> float:
         """Return the deadline to write into a command that waits ``timeout_s``."""
@@ -103,6 +110,7 @@ class CentreClock:
     def learn(self, told: float, *, asked_mono_s: float, answered_mono_s: float) -> None:
         """Take the centre's answer: it was ``told`` half-way between question and answer (monotonic seconds)."""
         self._offset_s = told - (asked_mono_s + answered_mono_s) / 2
+        self.doubt_s = (answered_mono_s - asked_mono_s) / 2
         self._drift_s = self._now_drift()
         self._learned_s = answered_mono_s
 

@@ -102,6 +102,31 @@ class DeviceLostError(DeviceError):
     default_code = "device-lost"
 
 
+class DeviceCrashedError(DeviceLostError):
+    """Its driver died, hung or met a fault of its own; said apart because a driver may go on doing so.
+
+    The code says what it was for the device: it worked (``device-lost``) or did not open (``device-failed``).
+    """
+
+
+class DeviceSetAsideError(DeviceError):
+    """Its driver crashed again and again, and is left alone for a while."""
+
+    default_code = "device-set-aside"
+
+
+class DeviceNoSignalError(DeviceError):
+    """The capture card is there, and nothing arrives at its socket."""
+
+    default_code = "device-no-signal"
+
+
+class DeviceMovedError(DeviceLostError):
+    """The sound server recorded from another source than the configured one; nothing of that was sent."""
+
+    default_code = "device-moved"
+
+
 class DeviceNotNowError(DeviceError):
     """The device cannot do that in its present state, as while it warms up or cools down."""
 
@@ -133,6 +158,13 @@ class SignallingError(EstradeError):
     default_code = "offer-invalid"
 
 
+class MediaServerError(EstradeError):
+    """A media server that does not take what a room publishes, or does not give it to a pupil."""
+
+    default_code = "media-server-unreachable"
+    default_retryable = True
+
+
 class BrokerError(EstradeError):
     """The MQTT broker refused, did not answer, or is away."""
 
@@ -159,6 +191,24 @@ class AccessError(EstradeError):
     default_code = "access-refused"
 
 
+class RecordingError(EstradeError):
+    """A recording that cannot be made, kept or read."""
+
+    default_code = "recording-failed"
+
+
+class ShareError(EstradeError):
+    """A file that the centre does not take, or does not have."""
+
+    default_code = "share-not-found"
+
+
+class HelperError(EstradeError):
+    """The root helper did not do what it was asked."""
+
+    default_code = "helper-failed"
+
+
 CODES: dict[str, str] = {
     "internal": "A fault of ours; the log of the program that answered has the details.",
     "config-invalid": "The configuration has mistakes; each is named with its key.",
@@ -170,15 +220,40 @@ CODES: dict[str, str] = {
     "device-password": "The device refuses its name or password; it is tried again when the password file has changed.",
     "device-ambiguous": "The name fits several; it has to say which.",
     "preset-not-found": "The camera has no such preset.",
+    "preset-void": "The camera was moved, or nobody looked at this preset yet: somebody in the room has to look first.",
     "device-timeout": "The device did not answer in time.",
     "device-lost": "The device was working and stopped.",
+    "device-set-aside": "The device's driver failed again and again and is left alone for a while.",
+    "device-no-signal": "The capture card is there, and nothing arrives at its socket.",
+    "device-moved": "The sound server put another source in the microphone's place; nothing of that was sent.",
     "device-not-now": "The device cannot do that in its present state.",
     "device-permission": "The agent's user may not open the device.",
+    "helper-failed": "The helper that acts as root failed; its journal has the details.",
+    "helper-not-there": "The helper that acts as root, or what it was asked for, is not set up on this mini-PC.",
+    "helper-bad-request": "The helper that acts as root has no such verb, or not with these arguments.",
+    "helper-refused": "The helper that acts as root does not do that.",
+    "helper-too-often": "The helper that acts as root did that often enough for now.",
+    "helper-lesson-runs": "That waits until the lesson has ended.",
     "disk-failed": "The disk does not store what it should.",
+    "recording-failed": "The recording stopped by an error; the lesson goes on.",
+    "recording-disk-full": "The disk has no room for a recording; the lesson goes on.",
+    "recording-disk-slow": "The disk did not keep up with the recording, which stopped; the lesson goes on.",
+    "recording-cut": "The recording ended with a fall of the room's program; what was stored until then is kept.",
+    "recording-not-found": "There is no such recording; it may have been deleted.",
+    "recording-unreadable": "The recording cannot be read: another key made it, or its file is damaged.",
+    "share-not-found": "There is nothing behind this link: it ran out, or it was never whole.",
+    "share-full": "The centre has no room for more files.",
+    "share-offset": "The upload goes on at another place; ask for it with HEAD.",
+    "share-failed": "The recording did not get to the centre.",
+    "recording-off": "This room does not record; its configuration has to allow it.",
     "lesson-transition": "The lesson cannot do that in its present state.",
+    "selftest-not-now": "The room is tested between lessons, and not again and again from afar.",
     "lesson-not-found": "There is no such lesson.",
     "lesson-not-started": "The lesson has not begun; the page connects by itself when it does.",
     "lesson-ended": "The lesson is over.",
+    "lesson-locked": "The teacher has locked the lesson: nobody new comes in.",
+    "not-admitted": "The teacher does not let this pupil into the lesson.",
+    "pupil-not-found": "That pupil, or what the pupil wanted, is not there any more.",
     "proposal-none": "There is no proposal to answer; it may have run out.",
     "room-not-found": "There is no such room.",
     "room-offline": "The room is switched off or cannot be reached.",
@@ -190,6 +265,13 @@ CODES: dict[str, str] = {
     "no-common-codec": "The player and the room have no video or sound format in common.",
     "viewer-not-found": "There is no such connection; it may have ended.",
     "viewer-limit": "The room cannot take another viewer.",
+    "uplink-full": "The room's line carries no further pupil at the moment.",
+    "relay-off": "The room publishes to no media server at the moment; its media come from the room itself.",
+    "media-server-unreachable": "The media server cannot be reached, or has lost what the room publishes.",
+    "media-server-refused": "The media server refuses; its own words say why.",
+    "hand-not-taken": "The microphone is for a pupil whose hand the teacher has taken.",
+    "speaker-in-room": "Whoever is in the room speaks there; a second microphone would howl.",
+    "somebody-speaks": "Another pupil speaks; one at a time.",
     "candidate-invalid": "The candidates are not a usable trickle-ice-sdpfrag.",
     "ice-restart-unsupported": "An ICE restart is not possible; the player makes a new connection.",
     "broker-unavailable": "The MQTT broker cannot be reached.",

@@ -101,6 +101,7 @@ class DeviceRole(StrEnum):
     MICROPHONE = "microphone"
     BOARD = "board"
     LOUDSPEAKER = "loudspeaker"
+    BOARD_SOUND = "board-sound"
 
 
 class DeviceReport(Wire):
@@ -114,6 +115,7 @@ class DeviceReport(Wire):
     status: CheckStatus
     since: AwareDatetime
     problem: Problem | None = None
+    in_use: bool | None = Field(default=None, description="of several microphones: this is the one that pupils hear")
 
 
 class OnAir(Wire):
@@ -150,6 +152,18 @@ class ProposalReport(Wire):
     expires_at: AwareDatetime
 
 
+class Check(Wire):
+    """One thing that is looked at."""
+
+    id: Id
+    status: CheckStatus
+    since: AwareDatetime
+    value: float | None = None
+    unit: str | None = Field(default=None, max_length=16)
+    message: Text | None = None
+    remedy: Text | None = None
+
+
 class RoomState(Wire):
     """Everything the room reports as true, on change, retained."""
 
@@ -158,10 +172,16 @@ class RoomState(Wire):
     lesson: LessonReport | None = None
     paused: bool = False
     frozen: bool = Field(default=False, description="the teacher holds the board's picture as it was")
+    recording: bool = Field(default=False, description="what pupils are sent is recorded in the room, now")
     on_air: OnAir = OnAir()
     sign: Sign = Sign.OFF
     viewers: int = Field(default=0, ge=0)
     devices: tuple[DeviceReport, ...] = Field(default=(), max_length=32)
+    checks: tuple[Check, ...] = Field(
+        default=(),
+        max_length=32,
+        description="what is wrong: warning and critical, worst first, with the value of when it became so",
+    )
     proposal: ProposalReport | None = None
     config_rev: int | None = None
     problem: Problem | None = Field(default=None, description="why the lesson failed, or the config was refused")
@@ -178,18 +198,6 @@ class TrackHealth(Wire):
     encoded_hz: float = Field(ge=0, description="of what is sent; 0 while nobody watches")
     bitrate_bps: int = Field(ge=0, description="of the encoder, before any viewer")
     is_stand_in: bool = False
-
-
-class Check(Wire):
-    """One thing that is looked at."""
-
-    id: Id
-    status: CheckStatus
-    since: AwareDatetime
-    value: float | None = None
-    unit: str | None = Field(default=None, max_length=16)
-    message: Text | None = None
-    remedy: Text | None = None
 
 
 class Health(Wire):
@@ -261,6 +269,17 @@ class DeviceBack(Wire):
     away_s: float = Field(ge=0)
 
 
+class MicrophoneChanged(Wire):
+    """Pupils hear the room by another of its microphones from now on."""
+
+    kind: Literal["microphone.changed"] = "microphone.changed"
+    device: Id
+    before: Id
+    reason: Literal["lost", "back", "chosen", "proposed"] = Field(
+        description="the one before died; the wanted one is back; somebody here chose it, or took what was proposed"
+    )
+
+
 class ViewerJoined(Wire):
     """No name, no address: only that somebody came."""
 
@@ -273,6 +292,14 @@ class ViewerLeft(Wire):
     viewer: Token
     reason: str = Field(max_length=80)
     stayed_s: float = Field(ge=0)
+
+
+class ViewerRemoved(Wire):
+    """Somebody in the room showed a pupil out: the ticket is void for this lesson, and its code is turned over."""
+
+    kind: Literal["viewer.removed"] = "viewer.removed"
+    lesson: Token
+    holder: Token | None = Field(default=None, description="the ticket's mark, as in `RtcOffer`; None: had no ticket")
 
 
 class ProposalAnswered(Wire):
@@ -295,8 +322,10 @@ Fact = Annotated[
     | LessonEnded
     | DeviceLost
     | DeviceBack
+    | MicrophoneChanged
     | ViewerJoined
     | ViewerLeft
+    | ViewerRemoved
     | ProposalAnswered
     | SendingStopped,
     Field(discriminator="kind"),
@@ -353,6 +382,18 @@ class RtcOffer(Args):
     )
 
 
+class RtcPublish(Args):
+    """``cmd/rtc.publish`` → `RtcAnswer`: a pupil wants to be heard; only the holder whose hand is taken is answered.
+
+    Its ``rtc.candidate`` and ``rtc.close`` are those of a viewer.
+    """
+
+    viewer: Token
+    sdp: str = Field(max_length=65_536)
+    ice_servers: tuple[IceServer, ...] = ()
+    holder: Token = Field(description="the same as in the `RtcOffer` of this ticket")
+
+
 class RtcAnswer(Wire):
     sdp: str
 
@@ -371,6 +412,15 @@ class RtcClose(Args):
 
     viewer: Token
     reason: str = Field(default="left", max_length=80)
+
+
+class RtcRelay(Args):
+    """``cmd/rtc.relay`` → {}: may the holder of this ticket play the lesson from the media server now?
+
+    Refused with ``relay-off``, or ``viewer-not-found`` when it is not in class.
+    """
+
+    holder: Token
 
 
 class LessonStop(Args):
@@ -413,6 +463,35 @@ class CheckSeen(Args):
     actor: str = Field(max_length=80)
 
 
+SelfTestState = Literal["waiting", "running", "ok", "warning", "failed", "skipped"]
+
+
+class SelfTestRun(Args):
+    """``cmd/selftest.run`` → `SelfTestNumbers`: test the room; its panel announces it, and may stop it.
+
+    Refused while a lesson runs. The answer takes some 15 s.
+    """
+
+    actor: str = Field(max_length=80)
+
+
+class SelfTestNumber(Wire):
+    """What one step of a self-test measured."""
+
+    id: Id
+    state: SelfTestState
+    value: float | None = None
+    unit: str | None = Field(default=None, max_length=16)
+
+
+class SelfTestNumbers(Wire):
+    """A self-test as the centre may know it: no picture, no sound, no words."""
+
+    state: Literal["done", "stopped"]
+    elapsed_s: float = Field(ge=0)
+    steps: tuple[SelfTestNumber, ...] = Field(default=(), max_length=32)
+
+
 class EventAck(Args):
     """``cmd/event.ack`` → {}: the centre has stored these."""
 
@@ -421,12 +500,15 @@ class EventAck(Args):
 
 COMMANDS: dict[str, type[Args]] = {
     "rtc.offer": RtcOffer,
+    "rtc.publish": RtcPublish,
     "rtc.candidate": RtcCandidate,
     "rtc.close": RtcClose,
+    "rtc.relay": RtcRelay,
     "lesson.stop": LessonStop,
     "lesson.propose": LessonPropose,
     "lesson.mute": LessonMute,
     "check.seen": CheckSeen,
+    "selftest.run": SelfTestRun,
     "event.ack": EventAck,
 }
 """Every ``cmd/{name}`` with the model of its arguments."""
@@ -434,6 +516,8 @@ COMMANDS: dict[str, type[Args]] = {
 
 class TimeAsked(Args):
     """``req/time`` → `TimeTold`: the room learns the offset of its clock at each connection."""
+
+    padding: str = Field(default="", max_length=65_536, description="means nothing: how long it takes is measured")
 
 
 class TimeTold(Wire):
@@ -448,7 +532,22 @@ class IceTold(Wire):
     ice_servers: tuple[IceServer, ...] = Field(default=(), max_length=16)
 
 
-REQUESTS: dict[str, type[Args]] = {"time": TimeAsked, "ice": IceAsked}
+class UploadAsked(Args):
+    """``req/upload`` → `UploadTold`: the room hands a sealed file over (`protocol.shared_file`)."""
+
+    size_bytes: int = Field(ge=1, description="once sealed")
+
+
+class UploadTold(Wire):
+    """Where to send it, by tus 1.0.0 (HEAD and PATCH), with ``token`` as Bearer, and where people then get it."""
+
+    upload: str = Field(max_length=300, description="absolute address")
+    token: str = Field(max_length=64)
+    page: str = Field(max_length=300, description="absolute; the key is added as its fragment, which no server sees")
+    expires_at: AwareDatetime
+
+
+REQUESTS: dict[str, type[Args]] = {"time": TimeAsked, "ice": IceAsked, "upload": UploadAsked}
 """Every ``req/{name}`` with the model of its arguments."""
 
 

@@ -24,9 +24,9 @@ _BROKEN_LINE = re.compile(r"^Failed to load resource: net::ERR_(CONNECTION|INCOM
 _REFUSED = re.compile(r"^Failed to load resource: .* status of (4\d\d|5\d\d)")
 
 
-async def launch(playwright: Playwright, program: str) -> Browser:
-    """Start a headless Chromium."""
-    return await playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+async def launch(playwright: Playwright, program: str, *more: str) -> Browser:
+    """Start a headless Chromium, with more flags if any."""
+    return await playwright.chromium.launch(executable_path=program, args=[*FLAGS, *more])
 
 
 async def new_context(browser: Browser, *, bypass_csp: bool = False) -> BrowserContext:

@@ -39,14 +39,22 @@ class Rig:
     ``code``, ``room``, ``whep``, ``it_name`` and ``it_password``.
     """
 
-    def __init__(self, folder: Path, *, camera: str = "simulated", settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        camera: str = "simulated",
+        settings: Settings | None = None,
+        centre_settings: Settings | None = None,
+    ) -> None:
         self.folder = folder
         self.links: dict[str, str] = {}
         ports = ["--panel-port", str(free_port()), "--web-port", str(free_port())]
         self._argv = [sys.executable, "-m", "estrade.cli", "demo", "--json", "--state", str(folder), *ports]
         self._argv += ["--camera", camera]
-        for key, value in (settings or {}).items():
-            self._argv += ["--set", f"{key} = {json.dumps(value)}"]
+        for option, keys in (("--set", settings), ("--set-centre", centre_settings)):
+            for key, value in (keys or {}).items():
+                self._argv += [option, f"{key} = {json.dumps(value)}"]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -33,6 +33,8 @@ class Soaked:
     """Of the browser's camera picture (W3C webrtc-stats, freezeCount)."""
     pictures_least: float
     """Camera pictures a second of the pupil who got fewest."""
+    machine_busy: float
+    """Share of all its cores' time that was used, by whomever: near 1, a browser freezes for want of it."""
 
 
 async def soak(people: People, seconds: float, viewers: int, told: Callable[[str], None] = lambda line: None) -> Soaked:
@@ -47,11 +49,13 @@ async def soak(people: People, seconds: float, viewers: int, told: Callable[[str
         await asyncio.sleep(SETTLE_S)
         agent, began_s = rig.agent, time.monotonic()
         before, first = await pupil.inbound(), await asyncio.to_thread(taken, rig)
+        psutil.cpu_percent()  # from here on
         pss_mb, fds = first
         while (passed_s := time.monotonic() - began_s) < seconds:
             await asyncio.sleep(min(LOOK_S, seconds - passed_s))
             pss_mb, fds = await asyncio.to_thread(taken, rig)
             told(f"{time.monotonic() - began_s:.0f} s: {pss_mb:.0f} MB, {fds} descriptors")
+        machine_busy = psutil.cpu_percent() / 100
         after = await pupil.inbound()
         assert agent.is_running(), "the agent fell"
     lost = sum(counted["lost"] for each in got for counted in each.values())
@@ -66,6 +70,7 @@ async def soak(people: People, seconds: float, viewers: int, told: Callable[[str
         lost_packets=lost,
         freezes=after["camera"]["freezeCount"] - before["camera"]["freezeCount"],
         pictures_least=min(each["camera"]["pictures_a_second"] for each in got),
+        machine_busy=machine_busy,
     )
 
 

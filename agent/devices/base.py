@@ -7,10 +7,11 @@ A driver module has ``driver``, a `CaptureDriver`, named by an entry point (``es
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,13 @@ class DriverConfig(BaseModel):
         """Return a value that changes when the device's password may have; None where there is nothing to change."""
         return None
 
+    def device_node(self) -> Path | None:
+        """Return the device file, without links, that the configuration names now; None where there is none.
+
+        When udev says that it went away, the device is lost at once.
+        """
+        return None
+
 
 class PictureDevice(Protocol):
     """An open camera or board."""
@@ -82,9 +90,26 @@ class Playback(Protocol):
         ...
 
 
+class EchoReference(Protocol):
+    """A microphone that takes out of its sound what the room's loudspeakers play: ``"echo-reference" in
+    info.capabilities``."""
+
+    def reference(self, samples: NDArray[np.int16], mono_s: float) -> None:
+        """Tell it 20 ms of 48 kHz mono that sound in the room from ``mono_s`` on; never waits."""
+        ...
+
+
 Camera = PictureDevice
 Board = PictureDevice
 Microphone = SoundDevice
+
+
+Complaint = Literal["no-picture", "too-dark", "too-bright", "blurred", "moved", "hardware"]
+"""What a camera may say of itself, beside its pictures."""
+
+Listen = Callable[[Any, str, Callable[[frozenset[Complaint]], None]], Awaitable[None]]
+"""``listen(config, label, on_change)``: tell all that the device complains of, at first and at each change, until
+cancelled. Raises DeviceError and its kinds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +128,9 @@ class CaptureDriver:
     imports: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     """Set in the spare process before its imports: some native libraries read their settings when they are loaded."""
+    listen: str = ""
+    """``"package.module:function"``, a `Listen`, for a device that tells news of itself; it runs on the agent's
+    loop, and is imported only in a room that has such a device."""
 
 
 class OpenPicture(Protocol):

@@ -6,25 +6,22 @@ Shared by the drivers whose devices answer one command at a time. Nothing here k
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
-import termios
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Self, TypeVar, cast
 
-import serial
 from pydantic import Field, model_validator
 from serial_asyncio_fast import SerialTransport
 
 from agent.devices.display import DisplayConfig
+from agent.devices.serial_port import open_port
 from protocol.errors import (
     DeviceBusyError,
     DeviceError,
     DeviceLostError,
     DeviceNotFoundError,
-    DevicePermissionError,
     DeviceProtocolError,
     DeviceTimeoutError,
 )
@@ -32,8 +29,6 @@ from protocol.errors import (
 FLOOD = 16_384
 """More bytes than this at once are no answer of any display; then the line is cut."""
 CLOSE_MOST_S = 1.0
-SERIAL_OPEN_S = 3.0
-"""A serial port opens in milliseconds; one whose driver hangs is not waited for."""
 
 
 Answer = TypeVar("Answer")
@@ -257,47 +252,16 @@ def _no_tcp(error: Exception, whose: str, port: int, connect_s: float) -> Device
 async def serial_line(path: Path, baud: int, *, whose: str, gap_s: float = 0.0) -> AsyncIterator[ByteLine]:
     """Open a serial port with 8 data bits, no parity, 1 stop bit, for us alone; close it at the end.
 
-    Raises DeviceNotFoundError, DevicePermissionError, DeviceBusyError, or DeviceProtocolError for what is no serial
-    port.
+    Errors as `agent.devices.serial_port.open_port`.
     """
-    loop = asyncio.get_running_loop()
-    opening = asyncio.ensure_future(asyncio.to_thread(_open_serial, path, baud))
-    try:
-        async with asyncio.timeout(SERIAL_OPEN_S):
-            port = await asyncio.shield(opening)
-    except TimeoutError:
-        opening.add_done_callback(lambda task: None if task.exception() else task.result().close())
-        raise DeviceTimeoutError(
-            f"{whose}: the port did not open within {SERIAL_OPEN_S:g} s; plug it in again"
-        ) from None
-    except (OSError, ValueError, termios.error) as error:
-        raise _no_serial(error, whose, path) from None
+    port = await open_port(path, baud, whose)
     line = ByteLine(whose, gap_s=gap_s)
-    SerialTransport(loop, line, port)
+    SerialTransport(asyncio.get_running_loop(), line, port)
     await line.opened
     try:
         yield line
     finally:
         await line.close()
-
-
-def _open_serial(path: Path, baud: int) -> serial.Serial:
-    port = serial.Serial(str(path), baud, timeout=0, write_timeout=0, exclusive=True)
-    port.reset_input_buffer()
-    return port
-
-
-def _no_serial(error: Exception, whose: str, path: Path) -> DeviceError:
-    number = getattr(error, "errno", None)
-    if number in (errno.EACCES, errno.EPERM):
-        return DevicePermissionError(
-            f"{whose}: the agent may not open {path}; put its user into the group of that port (dialout)"
-        )
-    if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV):
-        return DeviceNotFoundError(f"{whose}: {path} is not there; plug the adapter in, or correct serial_port")
-    if number in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in str(error):
-        return DeviceBusyError(f"{whose}: another program holds {path}; close it")
-    return DeviceProtocolError(f"{whose}: {path} is not a serial port; correct serial_port")
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ from typing import Any
 from agent.devices import capture_protocol as wire
 from agent.devices.base import CaptureDriver, DriverConfig
 from agent.devices.captured import Captured, CapturedPicture, CapturedSound
-from protocol.errors import DeviceError, DeviceTimeoutError
+from protocol.errors import DeviceError, DevicePasswordError, DeviceTimeoutError
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,12 @@ class CaptureHost:
             self._environment.update(driver.environment)
         self._spare: socket.socket | None = None
         self._spare_up = asyncio.Event()
+        self._spare_warm = asyncio.Event()
         self._children: dict[int, Captured] = {}
+        self._looks: dict[str, Captured] = {}
+        """By device: what is open for a look only."""
+        self._refused: dict[str, tuple[object, str]] = {}
+        """By device: the password that it refused, as `DriverConfig.login_stamp`, and what it said."""
         self._number = 0
         self._first_opened_mono_s: dict[str, float] = {}
         self.spare_pid: int | None = None
@@ -71,6 +76,10 @@ class CaptureHost:
             wait_s = RESTART_S[0] if calm else min(2 * wait_s, RESTART_S[1])
             await asyncio.sleep(wait_s)
 
+    async def wait_warm(self) -> None:
+        """Wait until the drivers' imports are done: an opening before that takes seconds longer."""
+        await self._spare_warm.wait()
+
     @asynccontextmanager
     async def open_picture(
         self,
@@ -80,14 +89,17 @@ class CaptureHost:
         *,
         open_timeout_s: float | None = None,
         hung_s: float | None = CAMERA_HUNG_S,
+        gives_way: bool = False,
     ) -> AsyncIterator[CapturedPicture]:
         """Open a camera or board; close it, within half a second, at the end of the ``async with`` block.
 
         ``hung_s`` is how long the driver may say nothing (boards say *alive* in between) before it is killed as hung;
-        None: never. Raises DeviceNotFoundError, DeviceBusyError, DeviceTimeoutError or DeviceError.
+        None: never. ``gives_way``: only a look; the next opening of the same device ends it at once and does not find
+        the device in use. Raises DeviceError and its kinds;
+        DevicePasswordError, for a password that the device refused once, without asking it again.
         """
         device = CapturedPicture(driver, device_id, hung_s)
-        async with self._opened(device, config, open_timeout_s):
+        async with self._opened(device, config, open_timeout_s, gives_way=gives_way):
             yield device
 
     @asynccontextmanager
@@ -99,18 +111,26 @@ class CaptureHost:
         *,
         open_timeout_s: float | None = None,
         hung_s: float | None = CAMERA_HUNG_S,
+        gives_way: bool = False,
     ) -> AsyncIterator[CapturedSound]:
         """Open a microphone (and its loudspeaker, if the configuration names one); as `open_picture`."""
         device = CapturedSound(driver, device_id, hung_s)
-        async with self._opened(device, config, open_timeout_s):
+        async with self._opened(device, config, open_timeout_s, gives_way=gives_way):
             yield device
 
     @asynccontextmanager
     async def _opened(
-        self, device: Captured, config: DriverConfig, open_timeout_s: float | None
+        self, device: Captured, config: DriverConfig, open_timeout_s: float | None, *, gives_way: bool
     ) -> AsyncIterator[None]:
         most_s = self._open_timeout_s if open_timeout_s is None else open_timeout_s
+        look = self._looks.pop(device.device_id, None)
+        if look is not None:
+            await look.give_way()
+        if gives_way:
+            self._looks[device.device_id] = device
+        stamp = config.login_stamp()
         try:
+            self._raise_if_refused(device.device_id, stamp)
             try:
                 async with asyncio.timeout(most_s):
                     await self._spare_up.wait()
@@ -120,12 +140,29 @@ class CaptureHost:
             except TimeoutError:
                 what = "check that it is connected, and its driver's log lines"
                 raise DeviceTimeoutError(f"{device.label}: did not open within {most_s:g} s; {what}") from None
+            except DevicePasswordError as error:
+                if stamp is not None:
+                    self._refused[device.device_id] = stamp, error.message
+                raise
             yield
         finally:
             await device.close()
+            if self._looks.get(device.device_id) is device:
+                del self._looks[device.device_id]
+
+    def _raise_if_refused(self, device_id: str, stamp: object) -> None:
+        """Raise DevicePasswordError, and leave the device alone, if it refused this very password before.
+
+        Cameras lock an account after a few: a lesson, a look and a self-test would each send it again.
+        """
+        refused = self._refused.get(device_id)
+        if refused is not None and refused[0] == stamp:
+            raise DevicePasswordError(refused[1])
 
     def _request(self, device: Captured, config: DriverConfig) -> None:
         assert self._spare is not None
+        if device.is_closed:
+            raise DeviceError(f"{device.label}: gave way to another opening; try again when that is over")
         self._number += 1
         number = self._number
         request = {
@@ -171,6 +208,7 @@ class CaptureHost:
             return await process.wait()
         finally:
             self._spare_up.clear()
+            self._spare_warm.clear()
             self._spare = self.spare_pid = None
             loop.remove_reader(ours)
             self._on_spare(ours)  # what it said last
@@ -199,6 +237,7 @@ class CaptureHost:
 
     def _take(self, message: dict[str, Any], fds: list[int]) -> None:
         if "ready" in message:
+            self._spare_warm.set()
             for problem in message["problems"]:
                 log.warning("a module of a capture driver cannot be imported", extra={"problem": problem})
         elif "started" in message:

@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -54,6 +54,8 @@ class CaptureChild:
         self.label = request.label
         self.device_id = request.device_id
         first_mono_s = request.first_opened_mono_s
+        self.was_open = first_mono_s is not None
+        """An earlier process of this agent had the device."""
         self.first_opened_mono_s = time.monotonic() if first_mono_s is None else first_mono_s
         self.dropped_blocks = 0
         self._device = device
@@ -67,6 +69,8 @@ class CaptureChild:
         self._is_stopping = False
         self._alive_mono_s = 0.0
         self._to_play: deque[NDArray[np.int16]] = deque(maxlen=PLAYBACK_BLOCKS)
+        self.on_reference: Callable[[NDArray[np.int16], float], None] = lambda samples, mono_s: None
+        """Hears of 20 ms that others play in the room, and when they sound; whenever `should_stop` or a wait runs."""
 
     def opened(
         self,
@@ -202,12 +206,15 @@ class CaptureChild:
                 self._free.append(packet[1])
             elif kind == wire.PLAY:
                 self._to_play.append(np.frombuffer(packet, np.int16, BLOCK_SAMPLES, 1))
+            elif kind == wire.REFERENCE:
+                _kind, _slot, _sequence, mono_s = wire.STAMP.unpack_from(packet)
+                self.on_reference(np.frombuffer(packet, np.int16, BLOCK_SAMPLES, wire.STAMP.size), mono_s)
             else:
                 self._is_stopping = True
 
-    def fail(self, code: str, message: str) -> None:
-        """Tell the agent why this process ends."""
-        self._send(wire.FAILED + json.dumps({"code": code, "message": message}).encode())
+    def fail(self, code: str, message: str, *, is_fault: bool = False) -> None:
+        """Tell the agent why this process ends; ``is_fault``: the driver itself is wrong, not the device."""
+        self._send(wire.FAILED + json.dumps({"code": code, "message": message, "is_fault": is_fault}).encode())
 
 
 def run_child(request: ChildRequest, device: socket.socket, ring_fd: int) -> NoReturn:
@@ -226,7 +233,8 @@ def run_child(request: ChildRequest, device: socket.socket, ring_fd: int) -> NoR
         _leave(1)
     except Exception as error:  # the driver's own fault: the traceback is for the journal, the sentence for people
         traceback.print_exc()
-        child.fail(DeviceError.default_code, f"{request.label}: the driver failed: {type(error).__name__}: {error}")
+        what = f"{request.label}: the driver failed: {type(error).__name__}: {error}"
+        child.fail(DeviceError.default_code, what, is_fault=True)
         _leave(1)
     _leave(0)
 

@@ -33,6 +33,8 @@ STOP = b"s"
 """Agent → capture process: end in good order."""
 PLAY = b"p"
 """Agent → capture process, 1920 bytes: play these 20 ms."""
+REFERENCE = b"x"
+"""Agent → capture process, `STAMP` and 1920 bytes: these 20 ms sound in the room at that time, played by another."""
 
 STAMP = struct.Struct("<cBQd")
 """Kind, slot (0 for sound), sequence, CLOCK_MONOTONIC of capture in seconds."""

@@ -23,10 +23,14 @@ from agent.devices.base import CaptureDriver, DeviceInfo
 from agent.media import BLOCK_SAMPLES, AudioBlock, Frame
 from protocol.errors import (
     DeviceBusyError,
+    DeviceCrashedError,
     DeviceError,
     DeviceLostError,
+    DeviceMovedError,
+    DeviceNoSignalError,
     DeviceNotFoundError,
     DevicePasswordError,
+    DevicePermissionError,
     DeviceProtocolError,
     DeviceTimeoutError,
     DeviceUnsupportedError,
@@ -61,9 +65,17 @@ OPEN_ERRORS: dict[str, type[DeviceError]] = {
         DeviceUnsupportedError,
         DeviceProtocolError,
         DevicePasswordError,
+        DevicePermissionError,
+        DeviceNoSignalError,
         DeviceError,
     )
 }
+
+
+LOST_ERRORS: dict[str, type[DeviceError]] = {
+    error.default_code: error for error in (DeviceNoSignalError, DeviceMovedError)
+}
+"""What else than simply lost a device can be that was open."""
 
 
 class Captured:
@@ -82,7 +94,7 @@ class Captured:
         self._loop = asyncio.get_running_loop()
         self._device: socket.socket | None = None
         self._pidfd: int | None = None
-        self._failure: tuple[str, str] | None = None
+        self._failure: tuple[str, str, bool] | None = None
         self._lost: DeviceError | None = None
         self._opened = False
         self._streams = False
@@ -126,6 +138,19 @@ class Captured:
         if self._hung_s is not None:
             self._watch_for(self._patience_s())
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed, perhaps before it opened."""
+        return self._is_closed
+
+    async def give_way(self) -> None:
+        """End the capture process by force: somebody else needs the device now. Whoever holds it finds it lost."""
+        self._is_closed = True  # a process that is only being started is killed when it reports
+        self._end("was open for a look, and is needed now")
+        self._kill()
+        if self._device is not None:
+            await self._wait_exit(EXIT_S)
+
     async def close(self) -> None:
         """End the capture process, by force after `STOP_S`, and give everything back."""
         self._is_closed = True
@@ -143,6 +168,14 @@ class Captured:
             if not self._exit.is_set():
                 self._kill()
             self._release_everything()
+
+    def lose(self, reason: str) -> None:
+        """Take the device as gone, because somebody else saw it go; ``reason`` goes on after its name.
+
+        Its capture process is killed: it may hang in the kernel, and the kernel waits for it before it lets go.
+        """
+        self._end(reason)
+        self._kill()
 
     # What the two kinds do with packets.
 
@@ -182,7 +215,7 @@ class Captured:
             kind = packet[:1]
             if kind == wire.FAILED:
                 said = json.loads(packet[1:])
-                self._failure = (said["code"], said["message"])
+                self._failure = (said["code"], said["message"], said["is_fault"])
                 self._end()
             elif kind == wire.OPENED:
                 said = json.loads(packet[1:])
@@ -210,16 +243,18 @@ class Captured:
                     self._on_packet(packet)
                     self._news.set()
 
-    def _end(self, reason: str | None = None) -> None:
+    def _end(self, reason: str | None = None, *, is_hung: bool = False) -> None:
         """Settle, once, why the device is gone, and tell whoever waits."""
         if self._lost is not None:
             return
         if self._failure is not None:
-            code, sentence = self._failure
+            code, sentence, is_crash = self._failure
         else:
             code, sentence = DeviceError.default_code, f"{self.label}: {reason or died_because(self._exit_status)}"
-        error_type = DeviceLostError if self._opened else OPEN_ERRORS.get(code, DeviceError)
-        self._lost = error_type(sentence, code=None if self._opened else code)
+            is_crash = is_hung or has_crashed(self._exit_status)
+        error_type = LOST_ERRORS.get(code, DeviceLostError) if self._opened else OPEN_ERRORS.get(code, DeviceError)
+        code = error_type.default_code if self._opened else code
+        self._lost = DeviceCrashedError(sentence, code=code) if is_crash else error_type(sentence, code=code)
         if self._watch is not None:
             self._watch.cancel()
         self._news.set()
@@ -245,7 +280,7 @@ class Captured:
             return
         patience_s = self._patience_s()
         if time.monotonic() - self._last_mono_s >= patience_s:
-            self._end(f"gave nothing for {patience_s:.2g} s and was killed as hung")
+            self._end(f"gave nothing for {patience_s:.2g} s and was killed as hung", is_hung=True)
             self._kill()
         else:
             self._watch_for(patience_s)
@@ -279,6 +314,14 @@ class Captured:
             os.close(self._pidfd)
             self._pidfd = None
         self._end("was closed")
+
+
+def has_crashed(status: int | None) -> bool:
+    """Return whether an end that nobody explained is the driver's own: not when it was shot from outside.
+
+    The kernel does that when memory runs out, and to the children of a spare process that ends.
+    """
+    return status is not None and status != -signal.SIGKILL
 
 
 def died_because(status: int | None) -> str:
@@ -365,6 +408,17 @@ class CapturedSound(Captured):
         if self._device is not None:
             with contextlib.suppress(OSError):  # full or gone: late sound is worse than none
                 self._device.send(wire.PLAY + samples.tobytes())
+
+    def reference(self, samples: NDArray[np.int16], mono_s: float) -> None:
+        """Tell the echo canceller of 20 ms that another device plays in the room, and when the first sample sounds.
+
+        Never waits. Told a little before or, at most 20 ms, after it sounds. Without the capability ``echo-reference``
+        there is no echo canceller to tell, and nothing happens.
+        """
+        assert (samples.shape, samples.dtype) == ((BLOCK_SAMPLES,), np.dtype(np.int16)), (samples.shape, samples.dtype)
+        if self._device is not None and "echo-reference" in self.info.capabilities:
+            with contextlib.suppress(OSError):  # full or gone: the echo of these 20 ms stays
+                self._device.send(wire.STAMP.pack(wire.REFERENCE, 0, 0, mono_s) + samples.tobytes())
 
     def _on_opened(self, said: dict[str, Any]) -> None:
         pass

@@ -20,7 +20,6 @@ Asked for what it cannot do, a display raises DeviceUnsupportedError. Every way 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -32,7 +31,6 @@ from typing import Annotated, Any, Protocol
 from pydantic import Field, StringConstraints
 
 from agent.devices.base import DriverConfig
-from protocol.errors import DevicePasswordError
 
 
 class Power(StrEnum):
@@ -46,7 +44,7 @@ class Power(StrEnum):
     UNKNOWN = "unknown"
 
 
-CAPABILITIES = frozenset({"power", "wake", "input", "lamp-hours", "errors", "mute", "signal"})
+CAPABILITIES = frozenset({"power", "wake", "input", "lamp-hours", "filter-hours", "errors", "mute", "signal"})
 """``power``: says and takes it; ``wake``: can be switched on only, and says nothing; the others: says it, and for
 ``input`` takes it too."""
 
@@ -76,16 +74,19 @@ class DisplayInfo:
 class DisplayStatus:
     """What a display says of its state; None where it does not say. ``faults`` and ``warnings`` are words of `FAULTS`.
 
-    ``is_muted``: the picture is blanked. ``has_signal``: something arrives at the chosen input.
+    ``is_muted``: the picture is blanked. ``has_signal``: something arrives at the chosen input; ``resolution``: its
+    width and height in pixels.
     """
 
     power: Power
     input: str | None = None
     lamp_hours: int | None = None
+    filter_hours: int | None = None
     faults: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     is_muted: bool | None = None
     has_signal: bool | None = None
+    resolution: tuple[int, int] | None = None
 
 
 class Display(Protocol):
@@ -157,23 +158,3 @@ def files_of(config: DisplayConfig) -> dict[str, Path]:
     """Return the files that a configuration names, by key."""
     values = {key: getattr(config, key) for key in type(config).model_fields if key.endswith("_file")}
     return {key: value for key, value in values.items() if isinstance(value, Path)}
-
-
-async def read_password(path: Path | None, *, whose: str) -> str | None:
-    """Return the password in a credential's file, without the end of its line; None without a file.
-
-    ``whose`` names the device in the sentence. Raises DevicePasswordError for a file that is no password.
-    """
-    if path is None:
-        return None
-    try:
-        text = await asyncio.to_thread(path.read_text, encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise DevicePasswordError(
-            f"{whose}: the password's file {path} cannot be read ({reason}); check password_file and its rights"
-        ) from None
-    password = text.strip("\r\n")
-    if not password or "\n" in password or "\0" in password:
-        raise DevicePasswordError(f"{whose}: the password's file {path} holds no password; write it there as one line")
-    return password

@@ -20,6 +20,28 @@ UNTOLD = "untold"
 """The type of a pydantic error whose value may hold a password, or says nothing: who tells of it leaves it out."""
 
 
+def read_password(path: Path, label: str) -> str:
+    """Return the one line of a password's file. Raises DevicePasswordError, which names the file alone; blocks."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(4 * LONGEST + 2).decode("utf-8")
+    except OSError as error:
+        what = "correct its path, or give the agent's user the right to read it"
+        raise DevicePasswordError(
+            f"{label}: the password file {path} cannot be read ({error.strerror}); {what}"
+        ) from None
+    except UnicodeDecodeError:
+        raise DevicePasswordError(
+            f"{label}: the password file {path} is not UTF-8 text; write the password alone into it"
+        ) from None
+    password = text.rstrip("\r\n")
+    if not 0 < len(password) <= LONGEST or any(sign in password for sign in "\r\n\0"):
+        raise DevicePasswordError(
+            f"{label}: {path} does not hold one line of 1 to {LONGEST} characters; write the password alone into it"
+        )
+    return password
+
+
 class LoginConfig(DriverConfig):
     """Base of the configuration of drivers whose device may want a name and a password."""
 
@@ -29,27 +51,8 @@ class LoginConfig(DriverConfig):
     )
 
     def password(self, label: str) -> str:
-        """Read the password; empty without a file. Raises DevicePasswordError, which names the file alone."""
-        if self.password_file is None:
-            return ""
-        try:
-            with self.password_file.open(encoding="utf-8") as file:
-                password = file.readline(LONGEST + 2).rstrip("\r\n")
-        except OSError as error:
-            what = "correct password_file, or give the agent's user the right to read it"
-            raise DevicePasswordError(
-                f"{label}: the password file {self.password_file} cannot be read ({error.strerror}); {what}"
-            ) from None
-        except UnicodeDecodeError:
-            raise DevicePasswordError(
-                f"{label}: the password file {self.password_file} is not UTF-8 text; write the password alone into it"
-            ) from None
-        if not 0 < len(password) <= LONGEST:
-            raise DevicePasswordError(
-                f"{label}: the first line of {self.password_file} is not a password of 1 to {LONGEST} characters; "
-                "write the password alone into it"
-            )
-        return password
+        """Return the password; empty without a file. Errors as `read_password`."""
+        return "" if self.password_file is None else read_password(self.password_file, label)
 
     def login_stamp(self) -> object:
         if self.password_file is None:

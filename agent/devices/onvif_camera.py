@@ -54,4 +54,5 @@ driver = CaptureDriver(
     config=OnvifCameraConfig,
     child="agent.devices.onvif_camera:capture",
     imports=(*rtsp.driver.imports, "onvif"),
+    listen="agent.devices.onvif_events:listen",
 )

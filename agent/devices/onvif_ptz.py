@@ -14,6 +14,8 @@ from agent.devices.onvif_words import Named
 from agent.devices.ptz import LIMIT_S, Position, Preset, PtzCapability, PtzDriver, PtzInfo
 from protocol.errors import DeviceUnsupportedError
 
+SLACK = 0.004
+"""Of a range of 2: by so much a camera may miss a stored view; less than a degree of a full turn."""
 EXCHANGE_S = 2.0
 """A button that nothing follows for longer is a camera that is gone."""
 
@@ -110,7 +112,7 @@ async def connect(config: OnvifConfig) -> AsyncIterator[OnvifPtz]:
         )
         if not able:
             raise DeviceUnsupportedError(f"{label}: the camera neither turns nor zooms; take another driver")
-        yield OnvifPtz(device, service, profile.token, PtzInfo("onvif", device.name, able))
+        yield OnvifPtz(device, service, profile.token, PtzInfo("onvif", device.name, able, SLACK))
 
 
 driver = PtzDriver(name="onvif", config=OnvifConfig, connect=connect)

@@ -5,14 +5,25 @@ Sources: ONVIF Core 24.06 §5.11 (faults), Media WSDL 2.6, PTZ WSDL 20.1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
+from agent.devices.base import Complaint
 from agent.devices.ptz import PtzCapability
 from protocol.errors import DeviceError, DevicePasswordError, DeviceUnsupportedError
 
 LONGEST_REASON = 120
+
+_TOPICS: tuple[tuple[str, Complaint], ...] = (
+    ("VideoSource/SignalLoss", "no-picture"),
+    ("VideoSource/ImageTooDark", "too-dark"),
+    ("VideoSource/ImageTooBright", "too-bright"),
+    ("VideoSource/ImageTooBlurry", "blurred"),
+    ("VideoSource/GlobalSceneChange", "moved"),
+    ("Device/HardwareFailure", "hardware"),
+)
+_YES = ("true", "1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +120,16 @@ def without_login(address: str) -> str:
     """Return a stream's address without the name and password that some cameras put into it."""
     parts = urlsplit(address)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def complaint_of(topic: str, data: Mapping[str, str]) -> tuple[Complaint, bool] | None:
+    """Return what an event is about and whether it holds now; None for events that are no complaint.
+
+    ``topic`` as it came, with or without prefixes; ``data`` are its simple items. The state has another name in each
+    topic (State, Failed, Critical): the one that is yes or no is meant.
+    """
+    plain = "/".join(part.rpartition(":")[2] for part in topic.strip().split("/"))
+    kind = next((kind for start, kind in _TOPICS if plain == start or plain.startswith(f"{start}/")), None)
+    said = [value.strip().lower() for value in data.values()]
+    states = [value in _YES for value in said if value in (*_YES, "false", "0")]
+    return None if kind is None or not states else (kind, any(states))

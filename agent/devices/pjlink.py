@@ -31,8 +31,8 @@ from agent.devices.display import (
     DisplayStatus,
     Power,
     UnreadableError,
-    read_password,
 )
+from agent.devices.login import read_password
 from protocol.errors import (
     ConfigError,
     DeviceBusyError,
@@ -65,7 +65,7 @@ PACE = Pace()
 STRAY_MOST = 8
 """Lines that answer nothing we asked, before the device is called a foreign one."""
 NOT_NOW_S = 5.0
-_CLASS_2 = frozenset({"IRES", "INNM", "SNUM"})
+_CLASS_2 = frozenset({"IRES", "INNM", "SNUM", "FILT"})
 SEARCH_ROUNDS, SEARCH_PAUSE_S, SEARCH_COLLECT_S = 3, 1.0, 5.0
 
 
@@ -111,7 +111,7 @@ class PJLinkDisplay:
     async def status(self) -> DisplayStatus:
         """Ask for power, then for what makes sense in that state. Raises as `Display`."""
         power = self._read(codec.parse_power, await self._ask("POWR"))
-        wanted = {"errors": "ERST", "lamp-hours": "LAMP"}
+        wanted = {"errors": "ERST", "lamp-hours": "LAMP", "filter-hours": "FILT"}
         if power is Power.ON:  # otherwise ERR3, and some hang up on these
             wanted |= {"input": "INPT", "mute": "AVMT", "signal": "IRES"}
         said = {}
@@ -156,8 +156,9 @@ class PJLinkDisplay:
         class_ = await self._word("CLSS")
         is_class_2 = class_ == "2"
         serial = await self._word("SNUM", class_=2) if is_class_2 else ""
-        if is_class_2 and await self._knows("IRES"):
-            can.add("signal")
+        for capability, body in {"signal": "IRES", "filter-hours": "FILT"}.items():
+            if is_class_2 and await self._knows(body):
+                can.add(capability)
         self.info = replace(
             self.info,
             protocol=f"PJLink class {class_ or '1'}"[:20],
@@ -263,7 +264,8 @@ def _refused(config: PJLinkConfig) -> DevicePasswordError:
 @asynccontextmanager
 async def connect(config: PJLinkConfig, known: DisplayInfo | None, *, pace: Pace = PACE) -> AsyncIterator[Display]:
     """Log in and ask who it is; see `agent.devices.display`."""
-    password = await read_password(config.password_file, whose=config.whose)
+    file = config.password_file
+    password = None if file is None else await asyncio.to_thread(read_password, file, config.whose)
     tries = _Logins(config, password, known, pace)
     for is_last in (False, False, True):  # asked for SHA-256 and hung up; then a stray line and hung up; then for good
         async with tcp_line(config.host, config.port, whose=config.whose, connect_s=pace.connect_s) as line:

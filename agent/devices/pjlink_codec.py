@@ -170,6 +170,13 @@ def parse_lamp_hours(param: str) -> int:
     return max(int(hours) for hours in param.split()[::2])
 
 
+def parse_filter_hours(param: str) -> int:
+    """Read FILT (class 2): how many hours the filter has been in use."""
+    if not re.fullmatch(r"\d{1,5}", param):
+        raise UnreadableError(f'"{param[:20]}" are no filter hours')
+    return int(param)
+
+
 def parse_mute(param: str) -> bool:
     """Read AVMT (§4.6): whether the picture is blanked, with or without the sound."""
     if not re.fullmatch(r"[123][01]", param):
@@ -184,6 +191,14 @@ def parse_signal(param: str) -> bool | None:
     if param != "-" and not re.fullmatch(r"\d{1,5}x\d{1,5}", param, re.IGNORECASE):
         raise UnreadableError(f'"{param[:20]}" is no resolution')
     return param != "-"
+
+
+def parse_resolution(param: str) -> tuple[int, int] | None:
+    """Read IRES (§4.18): width and height of what arrives; None when nothing does, or it is not known."""
+    if not parse_signal(param):
+        return None
+    width, height = param.lower().split("x")
+    return int(width), int(height)
 
 
 def parse_search_answer(datagram: bytes) -> str | None:
@@ -205,8 +220,10 @@ def status_of(power: Power, said: dict[str, str], names: Sequence[str] = ()) -> 
         power=power,
         input=input_name(said["INPT"]) if "INPT" in said else None,
         lamp_hours=parse_lamp_hours(said["LAMP"]) if "LAMP" in said else None,
+        filter_hours=parse_filter_hours(said["FILT"]) if "FILT" in said else None,
         faults=faults,
         warnings=warnings,
         is_muted=parse_mute(said["AVMT"]) if "AVMT" in said else None,
         has_signal=parse_signal(said["IRES"]) if "IRES" in said else None,
+        resolution=parse_resolution(said["IRES"]) if "IRES" in said else None,
     )

@@ -23,11 +23,15 @@ LIMIT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class PtzInfo:
-    """What a camera said of itself. ``capabilities`` names what *this* camera answered that it can do."""
+    """What a camera said of itself. ``capabilities`` names what *this* camera answered that it can do.
+
+    ``slack``: how far apart two positions of one and the same view may be, in the camera's units.
+    """
 
     driver: str
     name: str
     capabilities: frozenset[PtzCapability] = field(default_factory=frozenset)
+    slack: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,19 @@ class Position:
     pan: float | None = None
     tilt: float | None = None
     zoom: float | None = None
+
+    def is_whole(self, capabilities: frozenset[PtzCapability]) -> bool:
+        """Say whether everything is told that this camera can change."""
+        turned = "pan-tilt" not in capabilities or None not in (self.pan, self.tilt)
+        return turned and ("zoom" not in capabilities or self.zoom is not None)
+
+    def is_near(self, other: Position, slack: float) -> bool:
+        """Say whether a camera looks the same way in both."""
+        pairs = ((self.pan, other.pan), (self.tilt, other.tilt), (self.zoom, other.zoom))
+        return all(
+            mine is theirs is None or (mine is not None and theirs is not None and abs(mine - theirs) <= slack)
+            for mine, theirs in pairs
+        )
 
 
 @dataclass(frozen=True, slots=True)

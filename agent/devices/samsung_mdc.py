@@ -31,8 +31,8 @@ from agent.devices.display import (
     DisplayInfo,
     DisplayStatus,
     Power,
-    read_password,
 )
+from agent.devices.login import read_password
 from protocol.errors import (
     DeviceBusyError,
     DeviceError,
@@ -208,8 +208,8 @@ def _told(error: Exception, config: MdcConfig) -> DeviceError:
 @asynccontextmanager
 async def connect(config: MdcConfig, known: DisplayInfo | None, *, pace: Pace = PACE) -> AsyncIterator[Display]:
     """Connect, log in where there is a PIN, and ask who it is; see `agent.devices.display`."""
-    pin = await read_password(config.pin_file, whose=config.whose)
-    options = {} if pin is None else {"pin": pin}
+    file = config.pin_file
+    options = {} if file is None else {"pin": await asyncio.to_thread(read_password, file, config.whose)}
     mdc = MDC((config.host, config.port), timeout=pace.answer_s, connect_timeout=pace.connect_s, **options)
     try:
         await mdc.open()

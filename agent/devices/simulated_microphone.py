@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -32,7 +33,9 @@ SLOW_S = 0.3
 class SimulatedMicrophoneConfig(DriverConfig):
     """``flash_and_beep_s``: a beep begins, to the sample, at each multiple of so many seconds of CLOCK_REALTIME."""
 
-    voice: Literal["speech", "melody", "none"] = "speech"
+    voice: Literal["speech", "melody", "tone", "none"] = "speech"
+    tone_hz: int = Field(default=440, ge=50, le=8_000, description="of the voice tone: microphones are told apart")
+    gain_db: float = Field(default=0.0, ge=-40, le=0, description="how much softer the voice is: one that is far away")
     noise_dbfs: float | None = Field(default=-62.0, ge=-96, le=0, description="RMS of the room's noise; null is none")
     flash_and_beep_s: float | None = Field(default=None, ge=0.5)
     cache_dir: Path | None = Field(default=None, description="where speech is kept; null: estrade in XDG_CACHE_HOME")
@@ -43,11 +46,17 @@ class Room:
     """The sound of the room at any instant."""
 
     def __init__(self, config: SimulatedMicrophoneConfig) -> None:
-        from agent.devices.speech import melody, speech  # only the capture process makes speech
+        from agent.devices.speech import melody, speech, tone  # only the capture process makes speech
 
-        voices = {"speech": lambda: speech(config.cache_dir), "melody": melody}
+        voices: dict[str, Callable[[], NDArray[np.int16]]] = {
+            "speech": lambda: speech(config.cache_dir),
+            "melody": melody,
+            "tone": lambda: tone(config.tone_hz),
+        }
         make = voices.get(config.voice)
         self._voice: NDArray[np.int16] = np.zeros(BLOCK_SAMPLES, np.int16) if make is None else make()
+        if config.gain_db:
+            self._voice = (self._voice * 10 ** (config.gain_db / 20)).astype(np.int16)
         self._noise: NDArray[np.int16] | None = None
         if config.noise_dbfs is not None:
             loud = 32767 * 10 ** (config.noise_dbfs / 20)

@@ -99,3 +99,9 @@ def melody() -> NDArray[np.int16]:
     fade = np.minimum(at_s / 0.05, 1) * np.exp(-3 * at_s)
     tune = [fade * (np.sin(2 * np.pi * hz * at_s) + 0.3 * np.sin(4 * np.pi * hz * at_s)) for hz in notes_hz]
     return (np.concatenate(tune) * PEAK * 0.5 * 32767).astype(np.int16)
+
+
+def tone(hz: int) -> NDArray[np.int16]:
+    """Return one second of an even tone, to be repeated without a seam."""
+    at_s = np.arange(SAMPLE_RATE_HZ, dtype=np.float64) / SAMPLE_RATE_HZ
+    return (np.sin(2 * np.pi * hz * at_s) * PEAK * 0.5 * 32767).astype(np.int16)

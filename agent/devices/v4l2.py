@@ -13,6 +13,7 @@ import stat
 import struct
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -29,6 +30,9 @@ from protocol.errors import (
     DeviceUnsupportedError,
 )
 from protocol.messages import DeviceRole
+
+if TYPE_CHECKING:
+    import cv2
 
 SELECT_TIMEOUT_S = 3
 """OpenCV's own patience with a camera that gives nothing; its default of 10 s is longer than any lesson should wait."""
@@ -54,52 +58,58 @@ class V4l2Config(CameraSettings):
     height_px: int = Field(default=720, ge=90, le=1080, multiple_of=2)
     rate_hz: float = Field(default=30.0, gt=0, le=60)
 
+    def device_node(self) -> Path | None:
+        """Return the node behind the path."""
+        return Path(os.path.realpath(self.path))
 
-def ask_card(path: Path, label: str) -> str:
-    """Return what the camera calls itself. Raises the DeviceError that says what is wrong with the path.
+
+def ask_card(path: Path, label: str, what: str = "camera") -> str:
+    """Return what the device calls itself. Raises the DeviceError that says what is wrong with the path.
+
+    ``what`` it is to be, for that sentence.
 
     The device is opened, not looked up: a camera of PipeWire's user-space V4L2 has no file, and opens all the same.
     """
     try:
         fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise _cannot_open(path, label, error) from None
+        raise _cannot_open(path, label, error, what) from None
     try:
         answer = bytearray(CAPABILITY.size)
         fcntl.ioctl(fd, VIDIOC_QUERYCAP, answer)
     except OSError as error:
         if error.errno not in (errno.ENOTTY, errno.EINVAL):  # a plug that moves, rather than another kind of device
-            raise _cannot_open(path, label, error) from None
-        raise DeviceUnsupportedError(f"{label}: {path} is not a camera; {_cameras_there()}") from None
+            raise _cannot_open(path, label, error, what) from None
+        raise DeviceUnsupportedError(f"{label}: {path} is not a {what}; {_devices_there(what)}") from None
     finally:
         os.close(fd)
     _driver, card, _bus, _version, capabilities, device_caps = CAPABILITY.unpack(answer)
     can = device_caps if capabilities & HAS_DEVICE_CAPS else capabilities
     if not can & (CAN_CAPTURE | CAN_CAPTURE_PLANES):
-        what = f"a part of one that gives no pictures (many cameras have two nodes); {_cameras_there()}"
-        raise DeviceUnsupportedError(f"{label}: {path} is not a camera but {what}")
+        part = f"a part of one that gives no pictures (many have two nodes); {_devices_there(what)}"
+        raise DeviceUnsupportedError(f"{label}: {path} is not a {what} but {part}")
     name: str = card.split(b"\0", 1)[0].decode(errors="replace")
     return name
 
 
-def _cannot_open(path: Path, label: str, error: OSError) -> DeviceError:
+def _cannot_open(path: Path, label: str, error: OSError, what: str = "camera") -> DeviceError:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return DeviceNotFoundError(f"{label}: {path} does not exist; plug the camera in: {_cameras_there()}")
+        return DeviceNotFoundError(f"{label}: {path} does not exist; plug the {what} in: {_devices_there(what)}")
     if error.errno in (errno.ENODEV, errno.ENXIO):
-        return DeviceNotFoundError(f"{label}: {path} has no camera behind it any more; plug it in again")
+        return DeviceNotFoundError(f"{label}: {path} has no {what} behind it any more; plug it in again")
     if error.errno == errno.EBUSY:
         return DeviceBusyError(f"{label}: {path} is used by another program; close that program")
     if error.errno in (errno.EACCES, errno.EPERM):
         return DeviceError(f"{label}: {path} may not be opened; add the agent's user to the group video")
     if error.errno == errno.EISDIR or (path.exists() and not stat.S_ISCHR(path.stat().st_mode)):
-        return DeviceUnsupportedError(f"{label}: {path} is not a camera; {_cameras_there()}")
+        return DeviceUnsupportedError(f"{label}: {path} is not a {what}; {_devices_there(what)}")
     return DeviceError(f"{label}: {path} cannot be opened: {error.strerror}; unplug it and plug it in again")
 
 
-def _cameras_there() -> str:
+def _devices_there(what: str) -> str:
     """Say which paths could be meant."""
     paths = sorted(Path("/dev/v4l/by-id").glob("*")) or sorted(Path("/dev").glob("video*"))
-    return f"there are {', '.join(map(str, paths))}" if paths else "no camera is connected"
+    return f"there are {', '.join(map(str, paths))}" if paths else f"no {what} is connected"
 
 
 def is_busy(path: Path) -> bool:
@@ -127,27 +137,29 @@ def set_controls(config: V4l2Config) -> Outcome:
         os.close(fd)
 
 
-def capture(child: CaptureChild, config: V4l2Config) -> None:
-    """Capture until told to stop."""
-    import cv2  # here alone: the agent reads this module for its configuration
+def start(path: Path, width_px: int, height_px: int, rate_hz: float | None = None) -> cv2.VideoCapture:
+    """Return OpenCV's side of the device, asked for MJPG of this size; ``isOpened`` says whether it took it."""
+    import cv2  # here and below alone: the agent reads this module for its configuration
 
-    card = ask_card(config.path, child.label)
+    wanted = [
+        (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),  # raw 720p30 does not fit USB 2
+        (cv2.CAP_PROP_FRAME_WIDTH, width_px),
+        (cv2.CAP_PROP_FRAME_HEIGHT, height_px),
+    ]
+    if rate_hz is not None:
+        wanted.append((cv2.CAP_PROP_FPS, round(rate_hz)))
     camera = cv2.VideoCapture()
     # One call opens and sets, so that the camera is started once.
-    camera.open(
-        str(config.path),
-        cv2.CAP_V4L2,
-        [
-            cv2.CAP_PROP_FOURCC,
-            cv2.VideoWriter.fourcc(*"MJPG"),  # raw 720p30 does not fit USB 2
-            cv2.CAP_PROP_FRAME_WIDTH,
-            config.width_px,
-            cv2.CAP_PROP_FRAME_HEIGHT,
-            config.height_px,
-            cv2.CAP_PROP_FPS,
-            round(config.rate_hz),
-        ],
-    )
+    camera.open(str(path), cv2.CAP_V4L2, [number for pair in wanted for number in pair])
+    return camera
+
+
+def capture(child: CaptureChild, config: V4l2Config) -> None:
+    """Capture until told to stop."""
+    import cv2
+
+    card = ask_card(config.path, child.label)
+    camera = start(config.path, config.width_px, config.height_px, config.rate_hz)
     if not camera.isOpened():
         if is_busy(config.path):
             what = "close the program that uses it (fuser -v names it)"
@@ -196,11 +208,13 @@ def _lost(path: Path, card: str) -> str:
     return f"{path} ({card}) gave no picture for {SELECT_TIMEOUT_S} s; unplug it and plug it in again"
 
 
+ENVIRONMENT = {"OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": str(SELECT_TIMEOUT_S), "OPENCV_LOG_LEVEL": "ERROR"}
+
 driver = CaptureDriver(
     name="v4l2",
     role=DeviceRole.CAMERA,
     config=V4l2Config,
     child="agent.devices.v4l2:capture",
     imports=("cv2",),
-    environment={"OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": str(SELECT_TIMEOUT_S), "OPENCV_LOG_LEVEL": "ERROR"},
+    environment=ENVIRONMENT,
 )

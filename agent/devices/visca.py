@@ -24,6 +24,8 @@ from agent.devices.visca_line import serial_line, tcp_line, udp_line
 from protocol.errors import DeviceError, DeviceProtocolError, DeviceUnsupportedError
 
 PORTS = {"sony-udp": 52381, "tcp": 5678, "udp": 1259}
+SLACK = 8.0
+"""Steps by which a camera may miss a stored view; less than a degree on all whose steps are public."""
 
 
 class ViscaConfig(DriverConfig):
@@ -168,7 +170,7 @@ async def _ask_info(exchange: Exchange) -> PtzInfo:
         )
     capabilities |= {"presets", "store-presets"}
     name = f"VISCA camera {version[0]:04x}:{version[1]:04x}" if version else "VISCA camera"
-    return PtzInfo("visca", name, frozenset(capabilities))
+    return PtzInfo("visca", name, frozenset(capabilities), SLACK)
 
 
 async def _answer(exchange: Exchange, body: bytes) -> bytes | None:

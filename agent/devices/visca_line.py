@@ -11,11 +11,8 @@ from typing import Protocol
 
 from protocol.errors import (
     DeviceBusyError,
-    DeviceError,
     DeviceLostError,
     DeviceNotFoundError,
-    DevicePermissionError,
-    DeviceUnsupportedError,
 )
 
 CONNECT_S = 3.0
@@ -128,28 +125,19 @@ async def tcp_line(label: str, host: str, port: int) -> AsyncIterator[Line]:
 
 @asynccontextmanager
 async def serial_line(label: str, path: Path, baud: int) -> AsyncIterator[Line]:
-    """Open a serial port, 8N1, for us alone. Raises DeviceNotFoundError, DeviceBusyError or DeviceError."""
-    import serial_asyncio_fast  # rooms without a serial camera need none of it
+    """Open a serial port for us alone. Errors as `agent.devices.serial_port.open_port`."""
+    from serial_asyncio_fast import SerialTransport  # rooms without a serial camera need none of it
 
-    try:
-        reader, writer = await serial_asyncio_fast.open_serial_connection(
-            url=str(path), baudrate=baud, exclusive=True, timeout=0
-        )
-    except OSError as error:  # SerialException is one
-        raise _cannot_open(label, path, error) from None
+    from agent.devices.serial_port import open_port
+
+    port = await open_port(path, baud, label)
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(loop=loop)
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    transport = SerialTransport(loop, protocol, port)
+    writer = asyncio.StreamWriter(transport, protocol, reader, loop)
     async with _closing(writer):
         yield StreamLine(label, reader, writer)
-
-
-def _cannot_open(label: str, path: Path, error: OSError) -> DeviceError:
-    if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
-        return DeviceNotFoundError(f"{label}: there is no serial port {path}; plug its adapter in, or correct path")
-    if error.errno in (errno.EACCES, errno.EPERM):
-        what = "add the agent's user to the group dialout"
-        return DevicePermissionError(f"{label}: the serial port {path} may not be opened; {what}")
-    if error.errno in (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK):
-        return DeviceBusyError(f"{label}: the serial port {path} is used by another program; close that program")
-    return DeviceUnsupportedError(f"{label}: {path} is not a serial port; correct path")
 
 
 @asynccontextmanager

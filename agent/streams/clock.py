@@ -38,6 +38,10 @@ class RoomClock:
         whole = int(seconds)
         return (whole << 32) | int((seconds - whole) * (1 << 32))
 
+    def send_time(self, mono_s: float) -> int:
+        """Return the time of sending as packets carry it: 24 bits, 6 of seconds and 18 of fraction (abs-send-time)."""
+        return int((mono_s + self._unix_minus_mono_s + _NTP_EPOCH_S) * (1 << 18)) & 0xFFFFFF
+
     def mono_from_ntp(self, ntp: int) -> float:
         """Return the instant of an NTP time."""
         return (ntp >> 32) + (ntp & 0xFFFFFFFF) / (1 << 32) - _NTP_EPOCH_S - self._unix_minus_mono_s

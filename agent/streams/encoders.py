@@ -14,35 +14,38 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import av
+import numpy as np
 from av.video.frame import PictureType
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from agent.media import BLOCK_SAMPLES, SAMPLE_RATE_HZ, AudioBlock, Frame
-from agent.streams import packetize
-from agent.streams.layers import SoundLayer, TrackName, VideoLayer
+from agent.media import BLOCK_S, SAMPLE_RATE_HZ, AudioBlock, Frame
+from agent.streams import datagrams, packetize, vp8
+from agent.streams.codecs import open_h264, open_opus, open_vp8
+from agent.streams.hardware import open_hardware
+from agent.streams.layers import Codec, SoundLayer, TrackName, VideoLayer
 
 if TYPE_CHECKING:
-    from av.audio.codeccontext import AudioCodecContext
     from av.video.codeccontext import VideoCodecContext
 
 log = logging.getLogger(__name__)
 
-VBV_S = 0.5
-"""Seconds of rate buffer. Without one x264 answered a target of 1.5 Mb/s with 2.1 on a moving picture."""
+HELD_BACK = 2
+"""So many pictures may be inside of a hardware encoder: it was seen to give one for each."""
 OPUS_DELAY_S: Final = 312 / SAMPLE_RATE_HZ
 """libopus looks ahead this far: what a packet plays first was said this much before its block (opus_encoder.c)."""
 
 
 @dataclass(frozen=True)
 class EncodedFrame:
-    """One encoded picture or 20 ms of sound, made once for every viewer, recorder and relay.
+    """One encoded picture or 20 or 60 ms of sound, made once for every viewer, recorder and relay.
 
-    ``units`` are NAL units without start codes, or one Opus packet. ``captured_mono_s`` never goes back within a
-    layer; a picture that is encoded again carries the instant at which it was still true. ``scene`` counts changes
-    between the device's picture and stand-ins (`agent.streams.picture_track`).
+    ``units`` are NAL units without start codes, one VP8 picture or one Opus packet. ``captured_mono_s`` never goes back
+    within a layer; a picture that is encoded again carries the instant at which it was still true. ``scene`` counts
+    changes between the device's picture and stand-ins (`agent.streams.picture_track`). ``duration_s`` is that of a
+    packet of sound.
     """
 
     track: TrackName
@@ -51,11 +54,27 @@ class EncodedFrame:
     captured_mono_s: float
     units: tuple[bytes, ...]
     scene: int = 0
+    duration_s: float = 0.0
+    codec: Codec = "h264"
 
     @cached_property
     def payloads(self) -> tuple[bytes, ...]:
         """RTP payloads, cut when the first viewer asks."""
-        return self.units if self.track == "sound" else packetize.payloads(self.units)
+        if self.track == "sound":
+            return self.units
+        return packetize.payloads(self.units) if self.codec == "h264" else vp8.payloads(self.units[0])
+
+    def bursts(self, shape: datagrams.Shape) -> tuple[datagrams.Burst, ...]:
+        """Return the packets as they are finished for each viewer of this shape, written when the first one asks."""
+        found = self.images.get(shape)
+        if found is None:
+            found = self.images[shape] = datagrams.bursts(self.payloads, shape)
+        return found
+
+    @cached_property
+    def images(self) -> dict[datagrams.Shape, tuple[datagrams.Burst, ...]]:
+        """What `bursts` has returned, by shape."""
+        return {}
 
     @property
     def size(self) -> int:
@@ -95,15 +114,22 @@ class EncoderCounts:
 
 
 class VideoEncoder:
-    """libx264 for one layer. ``on_encoded`` and ``on_fault`` are called in the encoder's thread."""
+    """libx264, or libvpx for VP8, for one layer. ``on_encoded`` and ``on_fault`` are called in the encoder's thread.
+
+    ``hardware`` is an encoder of `agent.streams.hardware` to be used in place of libx264, until it fails once.
+    """
 
     def __init__(
         self,
         layer: VideoLayer,
         on_encoded: Callable[[EncodedFrame], None],
         on_fault: Callable[[BaseException], None],
+        hardware: str | None = None,
     ) -> None:
         self.layer = layer
+        self.hardware = hardware if layer.codec == "h264" else None
+        """None: it is encoded by the processor."""
+        self._held_back = 0
         self.counts = EncoderCounts()
         self._on_encoded = on_encoded
         self._on_fault = on_fault
@@ -113,6 +139,7 @@ class VideoEncoder:
         self._prepared_size: tuple[int, int] | None = None
         self._key_wanted = False
         self._stopped = False
+        self._is_resting = False
         self._codec: VideoCodecContext | None = None
         self._reformatter = VideoReformatter()
         self._pts = 0
@@ -120,8 +147,18 @@ class VideoEncoder:
         self._thread = threading.Thread(target=self._run, name=f"encode-{layer.track}-{layer.name}", daemon=True)
 
     def start(self) -> None:
-        """Begin to encode; what was submitted before waits until then."""
-        self._thread.start()
+        """Begin to encode, or go on after `rest`; what was submitted before waits until then."""
+        with self._wake:
+            self._is_resting = False
+            if self._thread.ident is None:
+                self._thread.start()
+            self._wake.notify()
+
+    def rest(self) -> None:
+        """Give the codec's memory back until `start`; nobody watches this layer."""
+        with self._wake:
+            self._is_resting, self._waiting = True, None
+            self._wake.notify()
 
     def submit(self, picture: Picture, stamp_mono_s: float, *, scene: int = 0, key: bool = False) -> None:
         """Hand a picture over with the instant it stands for; the newest wins. Never blocks for an encode.
@@ -168,10 +205,9 @@ class VideoEncoder:
         try:
             while True:
                 with self._wake:
-                    expected = self._expected_size
-                    while self._waiting is None and not self._stopped and expected == self._prepared_size:
+                    while self._waiting is None and not self._stopped and self._wanted_size() == self._prepared_size:
                         self._wake.wait()
-                        expected = self._expected_size
+                    expected = self._wanted_size()
                     if self._stopped:
                         return
                     submitted, self._waiting = self._waiting, None
@@ -179,18 +215,59 @@ class VideoEncoder:
                         key, self._key_wanted = self._key_wanted, False
                 if submitted is not None:
                     self._encode(*submitted, key)
-                elif expected is not None:
+                else:
                     self._prepared_size = expected
-                    self._open(expected)
+                    if expected is None:
+                        self._codec = None
+                    else:
+                        self._open(expected)
         except BaseException as error:
             self._on_fault(error)
+
+    def _wanted_size(self) -> tuple[int, int] | None:
+        return None if self._is_resting else self._expected_size
 
     def _open(self, size: tuple[int, int]) -> VideoCodecContext:
         """Return the codec for a size; a new one begins with a key frame by itself."""
         if self._codec is None or (self._codec.width, self._codec.height) != size:
-            self._codec = open_h264(self.layer, *size)
-            self._pts = 0
+            self._codec = self._opened(size)
+            self._pts = self._held_back = 0
         return self._codec
+
+    def _opened(self, size: tuple[int, int]) -> VideoCodecContext:
+        if self.hardware is not None:
+            try:
+                return open_hardware(self.hardware, self.layer, *size)
+            except (av.FFmpegError, ValueError) as error:
+                self._give_up_hardware(str(error))
+        return (open_h264 if self.layer.codec == "h264" else open_vp8)(self.layer, *size)
+
+    def _give_up_hardware(self, why: str) -> None:
+        about = {"encoder": self.hardware, "track": self.layer.track, "layer": self.layer.name, "why": why}
+        log.warning("A hardware encoder failed; the processor encodes from now on", extra=about)
+        self.hardware = self._codec = None
+
+    def _packets(self, frame: av.VideoFrame, size: tuple[int, int], *, key: bool) -> list[Any]:
+        """Encode one picture. A hardware encoder that fails, or holds pictures back, is given up on the spot."""
+        codec = self._open(size)
+        if frame.format.name != codec.pix_fmt:
+            frame = self._reformatter.reformat(frame, format=codec.pix_fmt)
+        frame.pts, frame.time_base = self._pts, codec.time_base
+        self._pts += 1
+        # PyAV keeps the type of a frame that was encoded before: set it every time, or one key frame becomes many.
+        frame.pict_type = PictureType.I if key else PictureType.NONE
+        try:
+            packets = codec.encode(frame)
+        except av.FFmpegError as error:
+            if self.hardware is None:
+                raise
+            self._give_up_hardware(str(error))
+            return self._packets(frame, size, key=key)
+        self._held_back += 1 - len(packets)
+        if self.hardware is not None and self._held_back > HELD_BACK:
+            self._give_up_hardware("it holds pictures back")
+            return self._packets(frame, size, key=key)
+        return packets
 
     def _encode(self, picture: Picture, stamp_s: float, scene: int, key: bool) -> None:
         began_s = time.perf_counter()
@@ -199,16 +276,15 @@ class VideoEncoder:
         size = self.layer.fit(source.width_px, source.height_px)
         if size != (source.width_px, source.height_px):
             frame = self._reformatter.reformat(frame, size[0], size[1], interpolation=Interpolation.FAST_BILINEAR)
-        codec = self._open(size)
-        frame.pts, frame.time_base = self._pts, codec.time_base
-        self._pts += 1
-        # PyAV keeps the type of a frame that was encoded before: set it every time, or one key frame becomes many.
-        frame.pict_type = PictureType.I if key else PictureType.NONE
-        for packet in codec.encode(frame):
-            units = packetize.nal_units(bytes(packet))
+        for packet in self._packets(frame, size, key=key):
+            is_h264 = self.layer.codec == "h264"
+            units = packetize.nal_units(bytes(packet)) if is_h264 else (bytes(packet),)
+            is_key = packetize.is_key(units) if is_h264 else vp8.is_key(units[0])
             stamp_s = max(stamp_s, self._last_stamp_s + 0.001)
             self._last_stamp_s = stamp_s
-            encoded = EncodedFrame(self.layer.track, self.layer.name, packetize.is_key(units), stamp_s, units, scene)
+            encoded = EncodedFrame(
+                self.layer.track, self.layer.name, is_key, stamp_s, units, scene, codec=self.layer.codec
+            )
             counts, took_ms = self.counts, (time.perf_counter() - began_s) * 1e3
             counts.encoded += 1
             counts.keys += encoded.key
@@ -216,29 +292,6 @@ class VideoEncoder:
             counts.encode_ms += (took_ms - counts.encode_ms) / min(counts.encoded, 30)
             counts.width_px, counts.height_px = size
             self._on_encoded(encoded)
-
-
-def open_h264(layer: VideoLayer, width_px: int, height_px: int) -> VideoCodecContext:
-    """Open libx264 for a layer: constrained baseline, no delay, key frames only when asked."""
-    codec = av.CodecContext.create("libx264", "w")
-    codec.width, codec.height, codec.pix_fmt = width_px, height_px, "yuv420p"
-    codec.framerate = Fraction(layer.max_rate_hz).limit_denominator(1001)
-    codec.time_base = 1 / codec.framerate
-    codec.bit_rate = layer.bitrate_bps
-    codec.gop_size = 1 << 20  # key frames are made on demand only
-    codec.thread_count = 1
-    codec.options = {
-        "preset": layer.preset,
-        "tune": "zerolatency",
-        "profile": "baseline",
-        "level": layer.level,
-        "maxrate": str(layer.bitrate_bps),
-        "bufsize": str(int(layer.bitrate_bps * VBV_S)),
-        "forced-idr": "1",
-        "x264-params": "scenecut=0:keyint=infinite:colorprim=bt709:transfer=bt709:colormatrix=bt709",
-    }
-    codec.open()
-    return codec
 
 
 class SoundEncoder:
@@ -263,8 +316,9 @@ class SoundEncoder:
         self._thread = threading.Thread(target=self._run, name=f"encode-sound-{layer.name}", daemon=True)
 
     def start(self) -> None:
-        """Begin to encode; what was submitted before waits until then."""
-        self._thread.start()
+        """Begin to encode, if it has not begun; what was submitted before waits until then."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def submit(self, block: AudioBlock) -> None:
         """Hand a block over; in order, the oldest is dropped when the thread is far behind."""
@@ -289,6 +343,7 @@ class SoundEncoder:
         try:
             codec = open_opus(self.layer)
             pts = 0
+            gathered: list[AudioBlock] = []
             while True:
                 with self._wake:
                     while not self._blocks and not self._stopped:
@@ -296,32 +351,32 @@ class SoundEncoder:
                     if self._stopped:
                         return
                     block = self._blocks.popleft()
+                if gathered and block.sequence != gathered[-1].sequence + 1:
+                    gathered.clear()  # a packet holds what was said in one go
+                gathered.append(block)
+                if len(gathered) < self.layer.blocks:
+                    continue
                 began_s = time.perf_counter()
-                frame = av.AudioFrame.from_ndarray(block.samples.reshape(1, -1), format="s16", layout="mono")
+                samples = np.concatenate([one.samples for one in gathered]).reshape(1, -1)
+                stamp_s = gathered[0].captured_mono_s - OPUS_DELAY_S
+                gathered.clear()
+                frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
                 frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE_HZ, pts, Fraction(1, SAMPLE_RATE_HZ)
-                pts += BLOCK_SAMPLES
+                pts += samples.size
                 for packet in codec.encode(frame):
                     counts, took_ms = self.counts, (time.perf_counter() - began_s) * 1e3
                     counts.encoded += 1
                     counts.bytes += packet.size
                     counts.encode_ms += (took_ms - counts.encode_ms) / min(counts.encoded, 30)
-                    stamp_s = block.captured_mono_s - OPUS_DELAY_S
-                    self._on_encoded(EncodedFrame("sound", self.layer.name, True, stamp_s, (bytes(packet),)))
+                    self._on_encoded(
+                        EncodedFrame(
+                            "sound",
+                            self.layer.name,
+                            True,
+                            stamp_s,
+                            (bytes(packet),),
+                            duration_s=self.layer.blocks * BLOCK_S,
+                        )
+                    )
         except BaseException as error:
             self._on_fault(error)
-
-
-def open_opus(layer: SoundLayer) -> AudioCodecContext:
-    """Open libopus for a layer: 48 kHz mono, 20 ms, in-band FEC, no DTX."""
-    codec = av.CodecContext.create("libopus", "w")
-    codec.format, codec.layout, codec.sample_rate = "s16", "mono", SAMPLE_RATE_HZ
-    codec.time_base = Fraction(1, SAMPLE_RATE_HZ)
-    codec.bit_rate = layer.bitrate_bps
-    codec.options = {
-        "application": "voip",
-        "frame_duration": "20",
-        "fec": "1",
-        "packet_loss": str(layer.expected_loss_percent),
-    }
-    codec.open()
-    return codec

@@ -1,15 +1,16 @@
-"""Reads a pupil's offer and decides which of its m-lines gets which track. No connection is touched here."""
+"""Reads a pupil's offer and decides which of its m-lines gets, or gives, which track. No connection is touched here."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from aiortc import RTCIceCandidate
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.sdp import MediaDescription, SessionDescription, candidate_from_sdp
 
-from agent.streams.layers import TrackName
+from agent.streams.layers import Codec, TrackName
 from protocol.errors import SignallingError
 from protocol.messages import OnAir
 
@@ -23,7 +24,7 @@ _DIGESTS = {"sha-256", "sha-384", "sha-512"}
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One m-line of the offer. ``track`` is what it is given; None is answered ``inactive``."""
+    """One m-line of the offer. ``track`` is what it is given, or gives us; None is answered ``inactive``."""
 
     kind: str
     mid: str
@@ -39,11 +40,18 @@ class Plan:
     candidates: tuple[str, ...]
     primary_mid: str
     """The m-line whose transport all others share (RFC 9143 §7.2)."""
+    codec: Codec = "h264"
+    """Of its pictures: VP8 only where one of them is not offered in the H.264 that we send."""
 
     @property
     def is_plain_bundle(self) -> bool:
         """The first m-line carries sound or picture, and its transport is the shared one, as browsers offer."""
         return self.lines[0].kind != "application" and self.lines[0].mid == self.primary_mid
+
+    @property
+    def has_channel(self) -> bool:
+        """The offer has an m-line for data channels: it is a page's, not a foreign player's."""
+        return any(line.kind == "application" for line in self.lines)
 
     @property
     def tracks(self) -> tuple[TrackName, ...]:
@@ -57,6 +65,18 @@ def read_offer(sdp: str, on_air: OnAir) -> Plan:
     With two pictures the first is the board and the second the camera; a single picture gets what is on air, the
     camera before the board. Raises SignallingError: ``offer-too-large``, ``offer-invalid``.
     """
+    return _plan(sdp, lambda media: _assign(media, on_air))
+
+
+def read_publish_offer(sdp: str) -> Plan:
+    """Return the plan for an offer of somebody who sends sound: its first m-line that does is ``sound``.
+
+    Raises SignallingError: ``offer-too-large``, ``offer-invalid``.
+    """
+    return _plan(sdp, _sent_sound)
+
+
+def _plan(sdp: str, assign: Callable[[Sequence[MediaDescription]], tuple[Line, ...]]) -> Plan:
     if len(sdp) > MAX_OFFER_BYTES:
         raise SignallingError(
             f"the offer has {len(sdp)} characters, more than {MAX_OFFER_BYTES}", code="offer-too-large"
@@ -75,7 +95,23 @@ def read_offer(sdp: str, on_air: OnAir) -> Plan:
     _check(description)
     bundle = next((group.items for group in description.group if group.semantic == "BUNDLE"), [])
     primary = str(bundle[0]) if bundle else description.media[0].rtp.muxId
-    return Plan(bare, _assign(description.media, on_air), tuple(candidates[:MAX_CANDIDATES]), primary)
+    lines, codec = assign(description.media), _codec(description.media)
+    return Plan(bare, lines, tuple(candidates[:MAX_CANDIDATES]), primary, codec)
+
+
+def _codec(media: Sequence[MediaDescription]) -> Codec:
+    """Return the codec for all pictures of an offer; H.264 where it has neither, and is then refused for it."""
+    pictures = [m.rtp.codecs for m in media if m.kind == "video"]
+    has_h264 = all(any(_is_our_h264(codec) for codec in codecs) for codecs in pictures)
+    has_vp8 = all(any(codec.mimeType.lower() == "video/vp8" for codec in codecs) for codecs in pictures)
+    return "h264" if has_h264 or not has_vp8 else "vp8"
+
+
+def _is_our_h264(codec: RTCRtpCodecParameters) -> bool:
+    """Say whether it is baseline in fragments (RFC 6184 §8.1); a profile that is not named is baseline."""
+    profile = str(codec.parameters.get("profile-level-id", "42"))
+    is_in_fragments = str(codec.parameters.get("packetization-mode", "0")) == "1"
+    return codec.mimeType.lower() == "video/h264" and is_in_fragments and profile[:2].lower() == "42"
 
 
 def _check(description: SessionDescription) -> None:
@@ -115,6 +151,13 @@ def _assign(media: Sequence[MediaDescription], on_air: OnAir) -> tuple[Line, ...
     elif pictures:
         given[pictures[0]], given[pictures[1]] = "board", "camera"
     return tuple(Line(m.kind, m.rtp.muxId, given.get(m.rtp.muxId)) for m in media)
+
+
+def _sent_sound(media: Sequence[MediaDescription]) -> tuple[Line, ...]:
+    sounds = [m.rtp.muxId for m in media if m.kind == "audio" and m.direction in ("sendonly", "sendrecv")]
+    if not sounds:
+        raise SignallingError("the offer sends no sound")
+    return tuple(Line(m.kind, m.rtp.muxId, "sound" if m.rtp.muxId == sounds[0] else None) for m in media)
 
 
 def read_candidate(line: str) -> RTCIceCandidate | None:

@@ -12,8 +12,9 @@ from agent.media import Frame, FrameFilters
 from agent.streams.encoders import Picture, VideoEncoder
 from agent.streams.layers import PictureTrackName
 
-StandInReason = Literal["away", "off", "paused"]
-"""The device gives nothing; the teacher has switched the track off; the lesson is paused."""
+StandInReason = Literal["away", "off", "paused", "covered"]
+"""The device gives nothing; the teacher has switched the track off; the lesson is paused; a frame filter shows it in
+the camera's place (`agent.camera_views`), which no track knows of."""
 
 SETTLE_S = (0.15, 0.35)
 """A changed board is encoded again after these: the first picture may have been coarse."""
@@ -26,10 +27,31 @@ SLACK = 0.95
 
 @dataclass(slots=True)
 class Encoding:
-    """An encoder and whether anybody watches its layer."""
+    """An encoder, whether anybody watches its layer, and how many of the track's pictures it takes.
+
+    ``interval_s`` 0: each of them. ``stays_open``: its codec is kept ready while nobody watches.
+    """
 
     encoder: VideoEncoder
     is_used: bool = False
+    interval_s: float = 0.0
+    stays_open: bool = True
+    _due_s: float = float("-inf")
+
+    def use(self, is_used: bool) -> None:
+        """Say whether somebody watches."""
+        self.is_used = is_used
+        if is_used:
+            self.encoder.start()
+        elif not self.stays_open:
+            self.encoder.rest()
+
+    def takes(self, now_s: float, *, is_wanted: bool) -> bool:
+        """Say whether a picture is encoded here: one that ``is_wanted`` always, others as the layer's rate allows."""
+        if not self.is_used or (not is_wanted and now_s < self._due_s - BURST * self.interval_s):
+            return False
+        self._due_s = max(now_s, self._due_s) + self.interval_s if not is_wanted else now_s + self.interval_s
+        return True
 
 
 class PictureTrack:
@@ -39,6 +61,7 @@ class PictureTrack:
     at a size. ``stand_in_after_s`` None means that silence of the device is no sign of its loss (a board gives changed
     pictures only), so `set_away` must say so. ``on_scene`` hears of each change between the device's picture and a
     stand-in, with the number that what is submitted from then on carries; the first picture of a scene is a key frame.
+    ``on_submit`` hears of each picture that encoders are given, with the instant for which it stands.
     """
 
     def __init__(
@@ -54,6 +77,7 @@ class PictureTrack:
         stand_in_after_s: float | None,
         stand_in_interval_s: float,
         on_scene: Callable[[int], None],
+        on_submit: Callable[[Picture, float], None] = lambda picture, stamp_mono_s: None,
         now: Callable[[], float],
         call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle],
     ) -> None:
@@ -66,11 +90,13 @@ class PictureTrack:
         self._stand_in = stand_in
         self._size = (0, 0)
         self._expect(*first_size)
-        self._interval_s = SLACK / max_rate_hz
+        self._interval_s = 0.0
+        self.set_rate(max_rate_hz)
         self._repeat_s = repeat_s
         self._stand_in_after_s = stand_in_after_s
         self._stand_in_interval_s = stand_in_interval_s
         self._on_scene = on_scene
+        self._on_submit = on_submit
         self._scene = 0
         self._begins_scene = False
         self._now = now
@@ -80,6 +106,8 @@ class PictureTrack:
         self._prepared: Frame | None = None
         """The newest picture while frozen; it waits to be shown."""
         self._live: Picture | None = None
+        self.newest: Frame | None = None
+        """The device's last picture as it came, before every filter: never to be sent."""
         self._lag_s = 0.0
         self._due_s = float("-inf")
         self._repeats = 0
@@ -115,6 +143,10 @@ class PictureTrack:
         """The picture that a viewer who comes now sees first."""
         return self._shown
 
+    def current(self) -> tuple[Picture, float]:
+        """Return the picture that is shown now, and the instant for which it stands if it is submitted once more."""
+        return self._shown, self._stamp(self._shown, is_repeat=True)
+
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of what the device gives, or is expected to."""
@@ -123,6 +155,7 @@ class PictureTrack:
     def push(self, frame: Frame) -> None:
         """Take a new picture from the device."""
         now_s = self._now()
+        self.newest = frame
         self.frames_in += 1
         self.last_frame_mono_s = now_s
         self._lag_s += (max(0.0, now_s - frame.captured_mono_s) - self._lag_s) * (
@@ -171,6 +204,10 @@ class PictureTrack:
             self._choose()
         elif self.reason != before:
             self._choose()
+
+    def set_rate(self, max_rate_hz: float) -> None:
+        """Take at most so many of the device's pictures a second."""
+        self._interval_s = SLACK / max_rate_hz
 
     def make_key(self, encoding: Encoding) -> None:
         """Have a layer's encoder make a key frame now, of the picture shown, even if that has not changed."""
@@ -249,9 +286,11 @@ class PictureTrack:
             return
         stamp_s = self._stamp(self._shown, is_repeat=is_repeat)
         key, self._begins_scene = self._begins_scene, False
+        now_s = self._now()
         for encoding in self.encodings:
-            if encoding.is_used:
+            if encoding.takes(now_s, is_wanted=key or is_repeat):
                 encoding.encoder.submit(self._shown, stamp_s, scene=self._scene, key=key)
+        self._on_submit(self._shown, stamp_s)
         self._plan_repeat()
 
     def _plan_repeat(self) -> None:

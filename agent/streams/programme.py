@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from agent.media import BLOCK_SAMPLES, AudioBlock
 from agent.streams.clock import RoomClock
-from agent.streams.mixer import Mixer
+from agent.streams.mixer import BOARD_SOUND, PUPIL, Mixed, Mixer
 from agent.streams.picture_track import StandInReason
 
 SILENCE_DBFS = -120.0
@@ -21,14 +21,17 @@ METER_BLOCKS = 5
 
 
 class Programme:
-    """Mixes what is pushed and hands over a block each 20 ms, sound or silence. Lives on the loop."""
+    """Mixes what is pushed and hands over a block each 20 ms, sound or silence. Lives on the loop.
+
+    ``on_block`` hears of each block whether the teacher lets it out.
+    """
 
     def __init__(
         self,
         clock: RoomClock,
         silence_after_s: float,
         *,
-        on_block: Callable[[AudioBlock], None],
+        on_block: Callable[[Mixed, bool], None],
         call_at: Callable[[float, Callable[[], None]], asyncio.TimerHandle],
         now: Callable[[], float],
     ) -> None:
@@ -39,7 +42,10 @@ class Programme:
         self._on_block = on_block
         self._call_at = call_at
         self._is_on_air, self._is_paused, self._is_running = True, False, False
-        self._open_since_mono_s = -math.inf
+        self._open_since_mono_s = self._board_since_mono_s = -math.inf
+        self._is_board_let_out = True
+        self._is_pupil_let_in = False
+        self._microphone: str | None = None
         self._silence: NDArray[np.int16] = np.zeros(BLOCK_SAMPLES, np.int16)
         self._silence.flags.writeable = False
         self._meter: deque[tuple[float, int]] = deque(maxlen=METER_BLOCKS)
@@ -49,6 +55,10 @@ class Programme:
     def start(self) -> None:
         """Begin the steady flow, from now."""
         self._mixer = Mixer(self._clock, self._now(), self._silence_after_s)
+        self._mixer.set_board(self._is_board_let_out)
+        self._mixer.set_pupil(self._is_pupil_let_in)
+        if self._microphone is not None:
+            self._mixer.hear(self._microphone)
         self._is_running = True
         self._advance()
 
@@ -60,8 +70,11 @@ class Programme:
 
     def push(self, source: str, block: AudioBlock) -> None:
         """Take 20 ms of a named source."""
+        if source == BOARD_SOUND and block.captured_mono_s < self._board_since_mono_s:
+            return
         if self._is_running:
-            self._names.add(source)
+            if source not in (BOARD_SOUND, PUPIL):
+                self._names.add(source)
             self._mixer.push(source, block, self._now())
             self._advance()
 
@@ -71,6 +84,23 @@ class Programme:
         self._is_on_air, self._is_paused = is_on_air, is_paused
         if is_open and not was_open:
             self._open_since_mono_s = self._now()
+
+    def hear(self, microphone: str) -> None:
+        """Of several microphones, hear this one from now on."""
+        self._microphone = microphone
+        self._mixer.hear(microphone)
+
+    def set_board(self, is_let_out: bool) -> None:
+        """Say whether the board's sound is let out, from now on; within the whole that `set_on_air` lets out."""
+        if is_let_out and not self._is_board_let_out:
+            self._board_since_mono_s = self._now()
+        self._is_board_let_out = is_let_out
+        self._mixer.set_board(is_let_out)
+
+    def set_pupil(self, is_let_in: bool) -> None:
+        """Say whether a pupil speaks: pushed as `PUPIL`, and part of the whole from now on."""
+        self._is_pupil_let_in = is_let_in
+        self._mixer.set_pupil(is_let_in)
 
     @property
     def reason(self) -> StandInReason | None:
@@ -83,13 +113,13 @@ class Programme:
 
     @property
     def is_away(self) -> bool:
-        """No source gives sound."""
+        """No source gives sound; neither board nor pupil counts, for it is the room's voice that is missing."""
         now_s = self._now()
         return not any(self._mixer.is_heard(name, now_s) for name in self._names)
 
     @property
     def blocks_in(self) -> int:
-        """Blocks that all sources gave."""
+        """Blocks that the room's microphones gave."""
         return sum(self._mixer.source_counts(name).blocks for name in self._names)
 
     @property
@@ -103,7 +133,7 @@ class Programme:
         return self._mixer.counts.gaps
 
     def level(self) -> tuple[float, float]:
-        """Return RMS and peak in dBFS of the last 100 ms that left."""
+        """Return RMS and peak in dBFS of the last 100 ms that left, without board and pupil."""
         if not self._meter:
             return SILENCE_DBFS, SILENCE_DBFS
         power = sum(square for square, _ in self._meter) / len(self._meter)
@@ -116,11 +146,12 @@ class Programme:
     def _advance(self) -> None:
         for block in self._mixer.take(self._now()):
             # sound is mixed up to 0.3 s after it was said
-            if not self._is_open or block.captured_mono_s < self._open_since_mono_s:
-                block = AudioBlock(self._silence, block.captured_mono_s, block.sequence)
-            samples = block.samples.astype(np.float64)
+            is_open = self._is_open and block.captured_mono_s >= self._open_since_mono_s
+            if not is_open:
+                block = Mixed(self._silence, block.captured_mono_s, block.sequence, self._silence, self._silence)
+            samples = block.voice.astype(np.float64)
             self._meter.append((float(np.mean(samples * samples)), int(np.abs(samples).max())))
-            self._on_block(block)
+            self._on_block(block, is_open)
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._call_at(self._mixer.deadline_s(), self._advance)

@@ -10,41 +10,49 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from agent.media import AudioBlock, Frame, FrameFilters
 from agent.streams.clock import RoomClock
-from agent.streams.encoders import EncodedFrame, SoundEncoder, VideoEncoder
-from agent.streams.fanout import Fan, Subscription
+from agent.streams.encoders import Picture
+from agent.streams.ladder import Choice, Layers
 from agent.streams.layers import PictureTrackName, StreamSettings, TrackName
+from agent.streams.load import Limits
+from agent.streams.mixer import Mixed
 from agent.streams.offers import read_offer
-from agent.streams.picture_track import Encoding, PictureTrack, StandInReason
+from agent.streams.pacing import Pacer
+from agent.streams.picture_track import StandInReason
 from agent.streams.preview import Preview
 from agent.streams.programme import Programme
+from agent.streams.recorder import RecordedTrack
+from agent.streams.recorder_feeds import RecorderFeeds
 from agent.streams.roster import Roster
-from agent.streams.standin import StandIns
+from agent.streams.routes import Routes, ways
+from agent.streams.tracks import RoomTracks
 from agent.streams.viewer import ViewerChange, ViewerConnection, ViewerView
+from agent.streams.viewer_feeds import ViewerFeeds
 from agent.streams.warmup import warm_up
 from protocol import channel
 from protocol.errors import SignallingError
 from protocol.messages import IceServer, OnAir
 
+if TYPE_CHECKING:
+    from agent.streams.relay import Relay
+
 __all__ = ["Publisher", "StreamSettings", "TrackHealth", "ViewerChange", "ViewerView", "warm_up"]
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 ANSWER_S = 10.0
 """For one answer: aioice gives up on a relay that does not answer after 5 s."""
 MOST_OF_A_HOLDER = 3
 """Connections of one ticket: a page that comes back makes a new one beside the old, which ends by its silence."""
+LOOK_S = 0.5
+"""Between two looks at the viewers' lines: a browser says a few times a second what it could receive."""
 CLOSE_ALL_S = 0.9
 """For all goodbyes together."""
-PICTURE_BACKLOG, SOUND_BACKLOG = 15, 25
-"""Half a second of camera, half a second of sound: a viewer who is further behind is not helped by more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +81,13 @@ class Publisher:
     """Sends one lesson. ``notice`` gives what viewers may know now; ``on_viewer`` hears who comes and goes.
 
     ``on_packet`` hears that a media packet left, as long as any sender of ours lives: also when this object has ended.
+    ``on_message`` hears every message of a pupil's lesson channel, with the viewer's id; `send` answers.
+    ``admits`` is told of each viewer that stands, with its holder, and says whether it gets media now; else it has its
+    lesson channel alone until `admit`.
+    ``on_programme`` hears every 20 ms of sound that leave, and whether the teacher lets them out.
 
-    Make it on a running loop. ``filters`` are applied to the device's pictures, never to stand-ins.
+    Make it on a running loop. ``filters`` are applied to the device's pictures, never to stand-ins. ``hardware`` is an
+    encoder that `agent.streams.hardware` found to work here.
     """
 
     def __init__(
@@ -84,39 +97,38 @@ class Publisher:
         notice: Callable[[], channel.Notice],
         on_viewer: Callable[[ViewerChange], None],
         on_packet: Callable[[], None] = lambda: None,
+        on_message: Callable[[str, channel.FromPupil], None] = lambda viewer, message: None,
+        admits: Callable[[str, str | None], bool] = lambda viewer, holder: True,
+        on_programme: Callable[[Mixed, bool], None] = lambda block, is_open: None,
         filters: Mapping[str, FrameFilters] | None = None,
+        hardware: str | None = None,
     ) -> None:
         self._settings = settings
         self._notice = notice
         self._on_viewer = on_viewer
         self._on_packet = on_packet
+        self._on_message = on_message
+        self._admits = admits
+        self._on_programme = on_programme
         self._on_air = OnAir()
+        self._is_paused = self._is_frozen = False
         self._loop = asyncio.get_running_loop()
         self._fault: asyncio.Future[None] = self._loop.create_future()
         self._running = asyncio.Event()
         self._has_ended = False
-        self._tasks: asyncio.TaskGroup | None = None
+        self._group: asyncio.TaskGroup | None = None
         self._viewers: dict[str, ViewerConnection] = {}
-        self._subscriptions: dict[ViewerConnection, list[Subscription]] = {}
-        self._held: dict[ViewerConnection, list[Fan]] = {}
+        self._feeds: dict[ViewerConnection, ViewerFeeds] = {}
+        self._limits = Limits()
         self._holders: dict[ViewerConnection, str] = {}
         self._roster = Roster()
         """Oldest first."""
         self.clock = RoomClock()
-        self._fans: dict[TrackName, Fan] = {}
-        self._levels: dict[TrackName, str] = {}
-        stand_ins = StandIns()
-        self._pictures: dict[PictureTrackName, PictureTrack] = {
-            "camera": self._picture_track("camera", stand_ins, filters),
-            "board": self._picture_track("board", stand_ins, filters),
-        }
-        self._sound_encoder = SoundEncoder(
-            settings.sound_layers()[0], self._from_thread(self._encoded), self._from_thread(self._failed)
-        )
-        self._fans["sound"] = self._fan(
-            make_key=lambda: None, on_use=self._use_sound, replay_frames=0, backlog_limit=SOUND_BACKLOG
-        )
-        self._sound_is_used = False
+        self._pacer = Pacer(time.monotonic, self._loop.call_later)
+        self._tracks = RoomTracks(settings, filters=filters, loop=self._loop, on_fault=self._failed, hardware=hardware)
+        self._pictures = self._tracks.pictures
+        self._speaker: str | None = None
+        """The holder who speaks."""
         self._programme = Programme(
             self.clock,
             settings.silence_after_s,
@@ -124,6 +136,8 @@ class Publisher:
             call_at=self._call_at,
             now=time.monotonic,
         )
+        self._routes = Routes(settings)
+        self.relay = self._routes.relay = self._make_relay()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="preview")
         self._previews = {
             track: Preview(
@@ -141,14 +155,14 @@ class Publisher:
     async def run(self) -> None:
         """Send until cancelled. On the way out viewers are told that the lesson ended and closed within a second."""
         try:
-            async with asyncio.TaskGroup() as self._tasks:
-                for encoder in self._encoders():
-                    encoder.start()
-                for picture in self._pictures.values():
-                    picture.start()
+            async with asyncio.TaskGroup() as self._group:
+                self._tracks.start()
                 self._programme.start()
                 self._running.set()
-                self._tasks.create_task(self._reap(), name="streams: reap viewers")
+                self._group.create_task(self._reap(), name="streams: reap viewers")
+                if self.relay is not None:
+                    self._group.create_task(self.relay.run(), name="streams: relay")
+                self._group.create_task(self._adapt(), name="streams: adapt to lines")
                 try:
                     await self._fault
                 finally:
@@ -168,13 +182,9 @@ class Publisher:
         except TimeoutError:
             log.warning("Viewers were not all closed in time", extra={"viewers": len(viewers)})
         self._programme.stop()
-        for picture in self._pictures.values():
-            picture.close()
-        encoders = self._encoders()
-        for encoder in encoders:
-            encoder.stop()
+        self._tracks.stop()
         self._executor.shutdown(wait=False, cancel_futures=True)
-        await asyncio.gather(*(asyncio.to_thread(encoder.join, 1.0) for encoder in encoders))
+        await self._tracks.join(1.0)
         for viewer in viewers:
             self._tell_left(viewer, "lesson ended")
 
@@ -184,10 +194,31 @@ class Publisher:
             now_s = time.monotonic()
             for viewer in tuple(self._viewers.values()):
                 silent_s = viewer.silent_s(now_s)
-                if viewer.is_connected and silent_s > self._settings.viewer_silence_s:
+                if viewer.is_admitted and silent_s > self._settings.viewer_silence_s:
                     self._gone(viewer, "silent")
                 elif not viewer.is_connected and silent_s > self._settings.viewer_connect_s:
                     self._gone(viewer, "never connected")
+            self._routes.look(ways(self._viewers.values()))
+
+    async def _adapt(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            share_bps = self._routes.share_bps()
+            for feeds in tuple(self._feeds.values()):
+                feeds.share(share_bps)
+                feeds.look()
+
+    def encoding_load(self) -> tuple[float, float]:
+        """Return the share of its time that the slowest encoder takes, and of pictures dropped since the last call."""
+        return self._tracks.encoding_load()
+
+    def limit(self, limits: Limits) -> None:
+        """Say what the machine cannot afford now."""
+        if limits != self._limits:
+            self._limits = limits
+            self._tracks.set_rate_share(limits.rate_share)
+            for feeds in self._feeds.values():
+                feeds.limit(limits.cameras, limits.boards)
 
     # --- what is sent ---------------------------------------------------------------------------------------------
 
@@ -197,9 +228,14 @@ class Publisher:
             self._pictures[track].push(frame)
 
     def push_sound(self, source: str, block: AudioBlock) -> None:
-        """Take 20 ms of a named source. Never blocks."""
+        """Take 20 ms of a named source: a microphone, `mixer.BOARD_SOUND` or `mixer.PUPIL`. Never blocks."""
         if not self._has_ended:
             self._programme.push(source, block)
+
+    def hear(self, microphone: str) -> None:
+        """Of several microphones that are pushed, send this one from now on; the one before fades into it."""
+        if not self._has_ended:
+            self._programme.hear(microphone)
 
     def set_away(self, track: PictureTrackName, is_away: bool) -> None:
         """Say that a picture device is lost: its stand-in is shown until it gives a picture again.
@@ -213,15 +249,45 @@ class Publisher:
         """Say what the teacher lets out; what is not let out is a stand-in or silence from now on."""
         if self._has_ended:
             return
-        self._on_air = on_air
+        self._on_air, self._is_paused = on_air, paused
         self._pictures["camera"].set_on_air(on_air.camera, paused)
         self._pictures["board"].set_on_air(on_air.board, paused)
         self._programme.set_on_air(on_air.sound, paused)
+        self._let_board_sound_out()
 
     def set_frozen(self, is_frozen: bool) -> None:
-        """Keep the board's picture as it is, or show the board again."""
+        """Keep the board's picture as it is, without its sound, or show the board again."""
         if not self._has_ended:
+            self._is_frozen = is_frozen
             self._pictures["board"].set_frozen(is_frozen)
+            self._let_board_sound_out()
+
+    def _let_board_sound_out(self) -> None:
+        """Let the board be heard while it is seen: what is prepared behind a frozen picture is not for pupils yet."""
+        self._programme.set_board(self._on_air.board and not self._is_paused and not self._is_frozen)
+
+    # --- recording ------------------------------------------------------------------------------------------------
+
+    def record(self, tracks: Mapping[TrackName, RecordedTrack]) -> Callable[[], None]:
+        """Give a recorder what pupils are sent, also while nobody watches; return the function that ends it."""
+        return RecorderFeeds(self._tracks, self._settings, tracks, self._loop.call_later).close
+
+    def board_shown(self) -> Picture | None:
+        """Return the board's own picture as it is sent now; None while a stand-in is. Any thread."""
+        board = self._pictures["board"]
+        return board.shown if board.reason is None else None
+
+    def set_speaker(self, holder: str | None) -> None:
+        """Let what is pushed as `mixer.PUPIL` be heard by all but the pupil of this ticket; None: nobody speaks."""
+        if self._has_ended or holder == self._speaker:
+            return
+        self._speaker = holder
+        self._programme.set_pupil(holder is not None)
+        for connection, feeds in self._feeds.items():
+            feeds.set_speaking(self._is_speaker(connection))
+
+    def _is_speaker(self, connection: ViewerConnection) -> bool:
+        return self._speaker is not None and self._holders.get(connection) == self._speaker
 
     # --- viewers --------------------------------------------------------------------------------------------------
 
@@ -229,7 +295,7 @@ class Publisher:
         """Return the complete answer to a viewer's offer. Of one ``holder`` the newest three connections stay.
 
         Raises SignallingError: ``offer-invalid``, ``offer-too-large``, ``no-common-codec``, ``viewer-limit``,
-        ``room-timeout`` (a relay that does not answer), ``lesson-ended``.
+        ``room-timeout`` (a relay that does not answer), ``lesson-ended``, ``uplink-full``.
         """
         await self._running.wait()
         if self._has_ended:
@@ -247,10 +313,13 @@ class Publisher:
                 code="viewer-limit",
                 retryable=True,
             )
+        is_back = holder is not None and holder in self._holders.values()
+        self._routes.check(has_channel=plan.has_channel, is_back=is_back)
         connection = self._viewers[viewer] = ViewerConnection(
             viewer,
             plan,
             self.clock,
+            self._pacer,
             ice_servers,
             on_connected=self._connected,
             on_gone=self._gone,
@@ -260,12 +329,18 @@ class Publisher:
         )
         if holder is not None:
             self._holders[connection] = holder
-        self._held[connection] = [self._fans[track] for track in plan.tracks]
-        for fan in self._held[connection]:
-            fan.hold()
+        feeds = self._feeds[connection] = ViewerFeeds(
+            self._tracks,
+            Layers.of(self._settings, plan.tracks, plan.codec),
+            call_later=self._loop.call_later,
+            on_change=partial(self._sends_otherwise, connection),
+            tile_line=connection.tiles if plan.has_channel else None,
+        )
+        feeds.limit(self._limits.cameras, self._limits.boards)
+        feeds.expect()
         try:
             async with asyncio.timeout(ANSWER_S):
-                answer = await connection.answer(self._levels)
+                answer = await connection.answer(self._tracks.levels())
             if connection.ended:  # while the answer was made: nothing of ours is behind it any more
                 raise SignallingError("the connection was closed meanwhile", code="viewer-not-found")
             return answer
@@ -292,7 +367,28 @@ class Publisher:
         """Let a viewer go. Raises SignallingError ``viewer-not-found``."""
         connection = self._known(viewer)
         self._left(connection, reason)
-        await connection.close(channel.Ended(reason="removed") if reason == "removed" else None)
+        await connection.close(_last_word(reason))
+
+    def show_out(self, viewer: str, reason: str) -> None:
+        """Let a viewer go as `close_viewer` does, in a task. Raises SignallingError ``viewer-not-found``."""
+        self._gone(self._known(viewer), reason)
+
+    def admit(self, viewer: str) -> None:
+        """Give media to a viewer that knocked. Raises SignallingError ``viewer-not-found``."""
+        connection = self._known(viewer)
+        if connection.is_connected and not connection.is_admitted:
+            self._let_in(connection)
+
+    def check_relay(self, holder: str) -> None:
+        """Say whether a pupil may play from the media server. Raises SignallingError.
+
+        ``relay-off``; ``viewer-not-found`` for a ticket without a connection here that was let in: who is not in class,
+        or was shown out, gets nothing there either.
+        """
+        if self._routes.source != "media-server":
+            raise SignallingError("nothing is published to a media server now", code="relay-off", retryable=True)
+        if not any(one.is_admitted for one, of_holder in self._holders.items() if of_holder == holder):
+            raise SignallingError("this ticket has no connection to the room", code="viewer-not-found")
 
     def tell_viewers(self) -> None:
         """Send the notice to everybody whose lesson channel is open."""
@@ -300,15 +396,41 @@ class Publisher:
         for connection in self._viewers.values():
             connection.send(notice)
 
+    def said_mono_s(self, viewer: str, rtp: int) -> float | None:
+        """Return when was captured what a viewer plays of the sound at an RTP time; None when that cannot be known."""
+        connection = self._viewers.get(viewer)
+        if connection is None or self._feeds[connection].is_resting:  # a media server counts RTP time in its own way
+            return None
+        return connection.said_mono_s(rtp)
+
+    def send(self, viewer: str, message: channel.FromRoom) -> None:
+        """Say something to one viewer; nothing happens when it has left, or its lesson channel is not open."""
+        connection = self._viewers.get(viewer)
+        if connection is not None:
+            connection.send(message)
+
+    def force(self, viewer: str, choice: Choice | None) -> None:
+        """Send a viewer this whatever its line does, for trials and measurements; None: what its adaptation chooses.
+
+        Raises SignallingError ``viewer-not-found``.
+        """
+        self._feeds[self._known(viewer)].force(choice)
+
     @property
     def connected(self) -> int:
-        """How many pupils are connected; `viewers` has those too who are on their way."""
-        return sum(view.is_connected for view in self.viewers())
+        """How many pupils are in class; `viewers` has those too who are on their way or knock."""
+        return sum(view.is_connected and view.is_admitted for view in self.viewers())
 
     def viewers(self) -> tuple[ViewerView, ...]:
         """Return everybody who is connected or connecting, once each, in the order in which they first came."""
-        connections = self._viewers.values()
-        return self._roster.lines((self._holders.get(one, one.id), one.view()) for one in connections)
+        return self._roster.lines(
+            (self._holders.get(one, one.id), replace(one.view(), sending=self._feeds[one].sending))
+            for one in self._viewers.values()
+        )
+
+    def viewers_of(self, holder: str) -> tuple[ViewerView, ...]:
+        """Return every connection of one ticket, oldest first."""
+        return tuple(one.view() for one, of_holder in self._holders.items() if of_holder == holder)
 
     def _make_place_of(self, holder: str) -> None:
         mine = [connection for connection, of_holder in self._holders.items() if of_holder == holder]
@@ -322,25 +444,37 @@ class Publisher:
         return connection
 
     def _connected(self, connection: ViewerConnection) -> None:
-        subscriptions = self._subscriptions[connection] = []
-        for track, sender in connection.senders.items():
-            subscription = self._fans[track].add(sender)
-            subscriptions.append(subscription)
-            if track != "sound":
-                sender.on_key, sender.on_drained = subscription.want_key, subscription.drained
-        self._release(connection)
+        if self._admits(connection.id, self._holders.get(connection)):
+            self._let_in(connection)
+            return
+        self._feeds[connection].release()
+        self._on_viewer(ViewerChange(connection.id, "changed"))
+
+    def _let_in(self, connection: ViewerConnection) -> None:
+        connection.is_admitted = True
+        connection.admitted_mono_s = time.monotonic()
+        feeds = self._feeds[connection]
+        feeds.set_speaking(self._is_speaker(connection))
+        self._routes.begin(connection, feeds)
+        feeds.begin(connection.senders)
+        self._tell_sending(connection)
         self._roster.arrived(self._holders.get(connection, connection.id), connection.joined_mono_s)
         self._on_viewer(ViewerChange(connection.id, "joined"))
 
-    def _told(self, connection: ViewerConnection, message: channel.Hello | channel.Reception) -> None:
+    def _told(self, connection: ViewerConnection, message: channel.FromPupil) -> None:
         if isinstance(message, channel.Hello):
             connection.send(self._notice())
-        self._on_viewer(ViewerChange(connection.id, "changed"))
+            self._tell_sending(connection)
+        self._feeds[connection].told(message)
+        self._routes.told(connection, message)
+        self._on_message(connection.id, message)
+        if isinstance(message, channel.Hello):
+            self._on_viewer(ViewerChange(connection.id, "changed"))
 
     def _gone(self, connection: ViewerConnection, reason: str) -> None:
         if self._viewers.get(connection.id) is connection and not self._has_ended:
             self._left(connection, reason)
-            self._spawn(connection.close(None), f"close viewer {connection.id}")
+            self._spawn(connection.close(_last_word(reason)), f"close viewer {connection.id}")
 
     def _left(self, connection: ViewerConnection, reason: str) -> None:
         self._forget(connection)
@@ -349,7 +483,7 @@ class Publisher:
     def _tell_left(self, connection: ViewerConnection, reason: str) -> None:
         stayed_s = time.monotonic() - connection.joined_mono_s
         log.info("Viewer left", extra={"viewer": connection.id, "reason": reason, "stayed_s": round(stayed_s, 1)})
-        if connection.has_joined:
+        if connection.is_admitted:
             self._on_viewer(ViewerChange(connection.id, "left", reason, stayed_s))
         else:
             self._on_viewer(ViewerChange(connection.id, "changed", reason))
@@ -358,135 +492,91 @@ class Publisher:
         connection.ended = True
         del self._viewers[connection.id]
         self._holders.pop(connection, None)
-        for subscription in self._subscriptions.pop(connection, ()):
-            subscription.close()
-        self._release(connection)
+        self._routes.end(connection)
+        self._feeds.pop(connection).close()
 
-    def _release(self, connection: ViewerConnection) -> None:
-        for fan in self._held.pop(connection, ()):
-            fan.release()
+    def _sends_otherwise(self, connection: ViewerConnection) -> None:
+        self._tell_sending(connection)
+        self._on_viewer(ViewerChange(connection.id, "changed"))
+
+    def _tell_sending(self, connection: ViewerConnection) -> None:
+        sent = self._feeds[connection].sent
+        if sent is not None:
+            connection.send(channel.Sending(sound=sent.sound, board=sent.board, camera=sent.camera, why=sent.why))
 
     # --- what the panel looks at ----------------------------------------------------------------------------------
 
     def tracks(self) -> dict[str, TrackHealth]:
         """Return how each track does: ``sound``, ``board``, ``camera``."""
-        programme, counts = self._programme, self._sound_encoder.counts
+        programme, counted = self._programme, self._tracks.counted("sound")
         sound = TrackHealth(
             "sound",
             programme.reason,
             programme.is_away,
-            len(self._fans["sound"]),
+            counted.viewers,
             programme.blocks_in,
-            programme.blocks_lost + counts.dropped,
-            counts.encoded,
-            counts.encoded,
-            counts.bytes,
-            counts.encode_ms,
+            programme.blocks_lost + counted.dropped,
+            counted.pictures,
+            counted.pictures,
+            counted.bytes,
+            counted.encode_ms,
             gaps=programme.gaps,
         )
         return {"sound": sound, **{track: self._picture_health(track) for track in ("board", "camera")}}
 
     def _picture_health(self, track: PictureTrackName) -> TrackHealth:
-        picture = self._pictures[track]
-        counts = picture.encodings[0].encoder.counts
+        picture, counted = self._pictures[track], self._tracks.counted(track)
         return TrackHealth(
             track,
             picture.reason,
             picture.is_away,
-            len(self._fans[track]),
+            counted.viewers,
             picture.frames_in,
-            picture.frames_dropped + counts.dropped,
-            counts.encoded,
-            counts.keys,
-            counts.bytes,
-            counts.encode_ms,
-            counts.width_px or picture.size[0],
-            counts.height_px or picture.size[1],
+            picture.frames_dropped + counted.dropped,
+            counted.pictures,
+            counted.keys,
+            counted.bytes,
+            counted.encode_ms,
+            counted.width_px or picture.size[0],
+            counted.height_px or picture.size[1],
         )
 
     def preview(self, track: PictureTrackName) -> bytes | None:
         """Return a small JPEG of what is sent, at most some hundred ms old while asked for often; None at first."""
         return None if self._has_ended else self._previews[track].jpeg()
 
+    def newest_frame(self, track: PictureTrackName) -> Frame | None:
+        """Return the device's last picture, not filtered, while it gives any; for eyes in the room alone."""
+        picture = self._pictures[track]
+        return None if self._has_ended or picture.is_away else picture.newest
+
     def level(self) -> tuple[float, float]:
-        """Return RMS and peak, in dBFS, of the last 100 ms of what is sent; silence is -120."""
+        """Return RMS and peak, in dBFS, of the last 100 ms of what the room says; silence is -120."""
         return self._programme.level()
 
     # --- joints ---------------------------------------------------------------------------------------------------
 
-    def _picture_track(
-        self, track: PictureTrackName, stand_ins: StandIns, filters: Mapping[str, FrameFilters] | None
-    ) -> PictureTrack:
-        settings, is_camera = self._settings, track == "camera"
-        layers = settings.camera_layers() if is_camera else settings.board_layers()
-        encodings = [
-            Encoding(VideoEncoder(layer, self._from_thread(self._encoded), self._from_thread(self._failed)))
-            for layer in layers
-        ]
-        picture = PictureTrack(
-            track,
-            encodings=encodings,
-            filters=(filters or {}).get(track),
-            stand_in=stand_ins.picture,
-            first_size=(layers[0].max_width_px, layers[0].max_height_px),
-            max_rate_hz=layers[0].max_rate_hz,
-            repeat_s=settings.board_keep_alive_s,
-            stand_in_after_s=settings.stand_in_after_s if is_camera else None,
-            stand_in_interval_s=settings.stand_in_interval_s,
-            on_scene=lambda scene: self._fans[track].begin_scene(scene),
-            now=time.monotonic,
-            call_later=self._loop.call_later,
-        )
-        first = encodings[0]
-        self._levels[track] = layers[0].level
-        self._fans[track] = self._fan(
-            make_key=partial(picture.make_key, first),
-            on_use=partial(setattr, first, "is_used"),
-            replay_frames=layers[0].replay_frames,
-            backlog_limit=PICTURE_BACKLOG,
-        )
-        return picture
+    def _make_relay(self) -> Relay | None:
+        settings = self._settings.relay
+        if settings is None:
+            return None
+        from agent.streams.relay import Relay  # with an HTTP client that no other room needs
 
-    def _fan(
-        self,
-        *,
-        make_key: Callable[[], None],
-        on_use: Callable[[bool], None],
-        replay_frames: int,
-        backlog_limit: int,
-    ) -> Fan:
-        return Fan(
-            make_key=make_key,
-            on_use=on_use,
-            replay_frames=replay_frames,
-            backlog_limit=backlog_limit,
-            now=time.monotonic,
-            call_later=self._loop.call_later,
+        return Relay(
+            settings,
+            self._tracks.best,
+            self.clock,
+            on_packet=self._on_packet,
+            on_change=self._routes.relay_changed,
         )
 
-    def _encoders(self) -> list[VideoEncoder | SoundEncoder]:
-        pictures = [encoding.encoder for picture in self._pictures.values() for encoding in picture.encodings]
-        return [*pictures, self._sound_encoder]
-
-    def _encoded(self, frame: EncodedFrame) -> None:
-        self._fans[frame.track].deliver(frame)
-
-    def _sound_ready(self, block: AudioBlock) -> None:
-        if self._sound_is_used:
-            self._sound_encoder.submit(block)
-
-    def _use_sound(self, is_used: bool) -> None:
-        self._sound_is_used = is_used
+    def _sound_ready(self, block: Mixed, is_open: bool) -> None:
+        self._on_programme(block, is_open)
+        self._tracks.push_sound(block)
 
     def _failed(self, error: BaseException) -> None:
         if not self._fault.done():
             self._fault.set_exception(error)
-
-    def _from_thread(self, function: Callable[[T], None]) -> Callable[[T], None]:
-        def post(given: T) -> None:
-            self._loop.call_soon_threadsafe(function, given)
-
-        return post
 
     def _call_at(self, mono_s: float, function: Callable[[], None]) -> asyncio.TimerHandle:
         return self._loop.call_later(max(0.0, mono_s - time.monotonic()), function)
@@ -495,5 +585,14 @@ class Publisher:
         if self._has_ended:
             work.close()
         else:
-            assert self._tasks is not None, "viewers are accepted only while we run"
-            self._tasks.create_task(work, name=name)
+            assert self._group is not None, "viewers are accepted only while we run"
+            self._group.create_task(work, name=name)
+
+
+def _last_word(reason: str) -> channel.Ended | None:
+    """Return what a page is told before its connection closes; None: it goes by itself, or comes back."""
+    match reason:
+        case "removed" | "refused" | "misused":
+            return channel.Ended(reason=reason)
+        case _:
+            return None

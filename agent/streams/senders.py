@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from agent.streams.encoders import EncodedFrame
-from agent.streams.wire import Outgoing
+from agent.streams.wire import Outgoing, Report
 
 
 class ViewerSender(Protocol):
@@ -37,9 +37,10 @@ class AiortcSender:
         self.on_drained: Callable[[], None] = lambda: None
         self._on_packet = on_packet
         self.reported_mono_s: float | None = None
-        self.lost_share: float | None = None
+        self.report: Report | None = None
         self.estimate_bps: int | None = None
         self.packets = 0
+        self.payload_bytes = 0
         self._frames: deque[tuple[EncodedFrame, float]] = deque()
         self._filled = asyncio.Event()
 
@@ -61,14 +62,15 @@ class AiortcSender:
             if not self._frames:
                 await self._filled.wait()
         frame, stamp_s = self._frames.popleft()
+        self.payload_bytes += sum(map(len, frame.payloads))
         return Outgoing(frame.payloads, stamp_s)
 
     def on_key_wanted(self) -> None:
         self.on_key()
 
-    def on_report(self, lost_share: float | None, estimate_bps: int | None) -> None:
+    def on_report(self, report: Report | None, estimate_bps: int | None) -> None:
         self.reported_mono_s = time.monotonic()
-        self.lost_share = self.lost_share if lost_share is None else lost_share
+        self.report = self.report if report is None else report
         self.estimate_bps = self.estimate_bps if estimate_bps is None else estimate_bps
 
     def on_sent(self) -> None:
@@ -77,3 +79,6 @@ class AiortcSender:
 
     def on_sent_again(self) -> None:
         self._on_packet()
+
+    def send_again(self, sequence: int) -> bool:
+        return False

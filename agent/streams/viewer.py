@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from aiortc import RTCBundlePolicy, RTCConfiguration, RTCDataChannel, RTCPeerConnection
+from aiortc import RTCDataChannel
 from aiortc import RTCSessionDescription as Description
 
 from agent.streams import wire
+from agent.streams.answering import Candidates, answering_peer
 from agent.streams.clock import SOUND_RATE_HZ, VIDEO_RATE_HZ, RoomClock
+from agent.streams.direct import DirectSender
+from agent.streams.ladder import Choice
 from agent.streams.layers import TrackName
 from agent.streams.lesson_channel import LessonChannel
-from agent.streams.offers import MAX_CANDIDATES, Plan, on_line, read_candidate
-from agent.streams.senders import AiortcSender
+from agent.streams.offers import Plan
+from agent.streams.pacing import Pacer
+from agent.streams.tile_channel import TileChannel
 from protocol import channel
 from protocol.errors import SignallingError
 from protocol.messages import IceServer
@@ -30,6 +35,19 @@ CLOSE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class ViewerLine:
+    """How the way to a viewer does, counted since it connected, as the viewer's own reports say.
+
+    ``sound`` is of the voice: its packets are sent evenly, so that what is lost of them and how evenly they come is the
+    line's doing. ``estimate_bps`` is what the viewer thinks that it could receive, ``sent_bytes`` what it was sent.
+    """
+
+    sound: wire.Report
+    estimate_bps: int | None
+    sent_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class ViewerView:
     """A viewer as others may know it. ``name`` came over the lesson channel and is kept nowhere else."""
 
@@ -38,15 +56,19 @@ class ViewerView:
     is_in_room: bool
     joined_mono_s: float
     is_connected: bool
-    reception: channel.Reception | None
-    reception_mono_s: float | None
+    line: ViewerLine | None = None
+    """None until the first report."""
+    is_admitted: bool = True
+    """False: it knocks, and gets no media."""
+    sending: Choice | None = None
+    """None before it is connected, and while it plays from a media server."""
 
 
 @dataclass(frozen=True, slots=True)
 class ViewerChange:
     """What happened to a viewer: ``joined`` once it is connected, ``left`` only after that, with why and how long.
 
-    ``changed``: it told its name or its reception, or was given up before it had joined.
+    ``changed``: it told its name, or was given up before it had joined.
     """
 
     viewer: str
@@ -68,11 +90,12 @@ class ViewerConnection:
         viewer: str,
         plan: Plan,
         clock: RoomClock,
+        pacer: Pacer,
         ice_servers: Sequence[IceServer],
         *,
         on_connected: Callable[[ViewerConnection], None],
         on_gone: Callable[[ViewerConnection, str], None],
-        on_told: Callable[[ViewerConnection, channel.Hello | channel.Reception], None],
+        on_told: Callable[[ViewerConnection, channel.FromPupil], None],
         on_packet: Callable[[], None],
         spawn: Callable[[Coroutine[Any, Any, None], str], object],
     ) -> None:
@@ -80,22 +103,25 @@ class ViewerConnection:
         self.name = ""
         self.is_in_room = False
         self.is_connected = False
-        self.has_joined = False
+        self.is_admitted = False
+        """It gets, or got, media."""
         self.joined_mono_s = time.monotonic()
-        self.reception: channel.Reception | None = None
-        self.reception_mono_s: float | None = None
-        self.senders: dict[TrackName, AiortcSender] = {}
+        self.admitted_mono_s = 0.0
+        self.senders: dict[TrackName, DirectSender] = {}
+        self._sound: wire.TakenSender | None = None
         self.channel: LessonChannel | None = None
+        self._tiles: TileChannel | None = None
         self.ended = False
+        self.has_channel = plan.has_channel
+        self._heard_mono_s = 0.0
         self._clock = clock
+        self._pacer = pacer
+        self._path: wire.DirectPath | None = None
         self._on_packet = on_packet
-        self._on_connected, self._on_gone, self._on_told, self._spawn = on_connected, on_gone, on_told, spawn
-        self._candidates = 0
-        # aiortc moves m-lines onto the bundle's transport only if that is not the first m-line's; with the policy that
-        # has one transport from the start it would close that one then, with any other it builds four to drop three.
-        policy = RTCBundlePolicy.MAX_BUNDLE if plan.is_plain_bundle else RTCBundlePolicy.MAX_COMPAT
+        self._on_connected, self._on_gone, self._on_told = on_connected, on_gone, on_told
         self._plan = plan
-        self._peer = RTCPeerConnection(RTCConfiguration(iceServers=wire.ice_servers(ice_servers), bundlePolicy=policy))
+        self._peer = answering_peer(plan, ice_servers)
+        self._candidates = Candidates(self._peer, plan, viewer, spawn)
         self._peer.on("connectionstatechange", self._state_changed)
         self._peer.on("datachannel", self._channel_opened)
 
@@ -113,10 +139,12 @@ class ViewerConnection:
                 continue
             alone = len([t for t in plan.tracks if t != "sound"]) == 1
             stream = BOARD_STREAM if line.track == "board" and not alone else LESSON_STREAM
-            transceiver = wire.add_sending(self._peer, line.kind, line.track, stream)
-            sender = self.senders[line.track] = AiortcSender(self._on_packet)
+            transceiver = wire.add_sending(self._peer, line.kind, line.track, stream, plan.codec)
             rate_hz = SOUND_RATE_HZ if line.kind == "audio" else VIDEO_RATE_HZ
-            wire.take_over(transceiver.sender, sender, self._clock, rate_hz)
+            sender = DirectSender(self._clock, rate_hz, self._pacer, time.monotonic, self._on_packet)
+            self.senders[line.track] = sender
+            sender.taken = wire.take_over(transceiver.sender, sender, self._clock, rate_hz)
+            self._sound = sender.taken if line.track == "sound" else self._sound
             transceivers[line.track] = transceiver
         try:
             await self._peer.setRemoteDescription(Description(plan.sdp, "offer"))
@@ -125,33 +153,20 @@ class ViewerConnection:
                     wire.state_level(transceivers[track], level)
             wire.be_dtls_server(self._peer)
             await self._peer.setLocalDescription(await self._peer.createAnswer())
+            wire.be_patient(self._peer)
         except wire.NoCommonCodec as error:
             raise SignallingError(
-                "the player offers neither H.264 (constrained baseline) nor Opus for one of its m-lines",
+                "the player offers for one of its m-lines neither H.264 (constrained baseline) nor VP8, or no Opus",
                 code="no-common-codec",
             ) from error
         except Exception as error:  # an offer may be readable and still provoke anything inside aiortc
             raise SignallingError("the offer cannot be answered") from error
-        await self.add_candidates(plan.candidates, None)
+        self._candidates.add(plan.candidates, None)
         return str(self._peer.localDescription.sdp)
 
     async def add_candidates(self, lines: Sequence[str], mid: str | None) -> None:
         """Give ICE more of the viewer's addresses. Raises SignallingError ``candidate-invalid``; all or none."""
-        if mid is not None and mid not in {line.mid for line in self._plan.lines}:
-            raise SignallingError(f'the offer has no m-line "{mid[:16]}"', code="candidate-invalid")
-        candidates = [c for c in map(read_candidate, lines) if c is not None]
-        if self._candidates + len(candidates) > MAX_CANDIDATES:
-            raise SignallingError(f"more than {MAX_CANDIDATES} candidates", code="candidate-invalid")
-        self._candidates += len(candidates)
-        for candidate in candidates:
-            # All m-lines share one transport. A .local name is looked up by multicast for up to a second: beside us.
-            self._spawn(self._add(on_line(candidate, self._plan.primary_mid)), f"candidate {self.id}")
-
-    async def _add(self, candidate: Any) -> None:
-        try:
-            await self._peer.addIceCandidate(candidate)
-        except Exception:  # aioice's, for an address it cannot use: the other candidates stand
-            log.debug("A candidate could not be used", extra={"viewer": self.id}, exc_info=True)
+        self._candidates.add(lines, mid)
 
     def view(self) -> ViewerView:
         """Return what others may know."""
@@ -161,19 +176,40 @@ class ViewerConnection:
             self.is_in_room,
             self.joined_mono_s,
             self.is_connected,
-            self.reception,
-            self.reception_mono_s,
+            self._line(),
+            self.is_admitted,
         )
 
-    def silent_s(self, now_s: float) -> float:
-        """Return for how long nothing was heard: no RTCP, or not connected yet."""
-        heard = [s.reported_mono_s for s in self.senders.values() if s.reported_mono_s is not None]
-        return now_s - max([self.joined_mono_s, *heard])
+    def _line(self) -> ViewerLine | None:
+        sound = self.senders.get("sound")
+        if sound is None or sound.report is None:
+            return None
+        estimates = [sender.estimate_bps for sender in self.senders.values() if sender.estimate_bps is not None]
+        return ViewerLine(
+            sound.report,
+            min(estimates, default=None),
+            sum(sender.payload_bytes for sender in self.senders.values()),
+        )
 
-    def send(self, message: channel.Notice | channel.Ended) -> None:
+    def said_mono_s(self, rtp: int) -> float | None:
+        """Return when was captured what this viewer plays of the sound at an RTP time; None without sound."""
+        return None if self._sound is None else self._sound.captured_mono_s(rtp)
+
+    def silent_s(self, now_s: float) -> float:
+        """Return for how long nothing was heard: no RTCP since media began, no message, or not connected yet."""
+        heard = [s.reported_mono_s for s in self.senders.values() if s.reported_mono_s is not None]
+        return now_s - max([self.joined_mono_s, self.admitted_mono_s, self._heard_mono_s, *heard])
+
+    def send(self, message: channel.FromRoom) -> None:
         """Send on the lesson channel, if there is one."""
         if self.channel is not None:
             self.channel.send(message)
+
+    def tiles(self) -> TileChannel:
+        """Return the channel for tiles, opened by the first call. Only where the offer has a data channel."""
+        if self._tiles is None:
+            self._tiles = TileChannel(self._peer, self._on_packet)
+        return self._tiles
 
     async def close(self, ended: channel.Ended | None) -> None:
         """Say a last word and close. Takes ``FLUSH_S + CLOSE_S`` at most."""
@@ -181,6 +217,8 @@ class ViewerConnection:
         if self.channel is not None and ended is not None:
             self.channel.send(ended)
             await self.channel.flush()
+        if self._path is not None:
+            self._path.close()
         await wire.close_peer(self._peer, CLOSE_S)
 
     def _state_changed(self) -> None:
@@ -188,11 +226,21 @@ class ViewerConnection:
             return
         state = self._peer.connectionState
         if state == "connected" and not self.is_connected:
-            self.is_connected = self.has_joined = True
+            self.is_connected = True
             self.joined_mono_s = time.monotonic()
-            self._on_connected(self)
+            wire.hear_goodbye(self._peer, lambda: self._gone("left"))
+            self._path = wire.direct_path(self._peer)
+            if self._path is not None:
+                for sender in self.senders.values():
+                    sender.open(self._path)
+            # aiortc's senders learn what was agreed right after this, within the same turn of the loop
+            asyncio.get_running_loop().call_soon(self._begin)
         elif state in ("failed", "closed"):
             self._gone("connection closed" if state == "closed" else "connection failed")
+
+    def _begin(self) -> None:
+        if not self.ended:
+            self._on_connected(self)
 
     def _gone(self, reason: str) -> None:
         if not self.ended:
@@ -202,16 +250,19 @@ class ViewerConnection:
 
     def _channel_opened(self, data: RTCDataChannel) -> None:
         if data.label == channel.LABEL and self.channel is None:
-            self.channel = LessonChannel(data, self._told, time.monotonic)
+            self.channel = LessonChannel(data, self._told, time.monotonic, self._misused)
 
-    def _told(self, message: channel.Hello | channel.Reception | channel.Bye) -> None:
+    def _misused(self) -> None:
+        log.warning("A viewer misuses the lesson channel and is shown out", extra={"viewer": self.id})
+        self._gone("misused")
+
+    def _told(self, message: channel.FromPupil) -> None:
         if self.ended:
             return
+        self._heard_mono_s = time.monotonic()
         if isinstance(message, channel.Bye):
             self._gone("left")
             return
         if isinstance(message, channel.Hello):
             self.name, self.is_in_room = message.name, message.is_in_room
-        else:
-            self.reception, self.reception_mono_s = message, time.monotonic()
         self._on_told(self, message)

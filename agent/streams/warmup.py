@@ -13,7 +13,8 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from agent.media import Frame
 from agent.streams import wire
 from agent.streams.clock import VIDEO_RATE_HZ, RoomClock
-from agent.streams.encoders import Picture, open_h264, open_opus
+from agent.streams.codecs import open_h264, open_opus
+from agent.streams.encoders import Picture
 from agent.streams.layers import StreamSettings
 from agent.streams.preview import to_jpeg
 from agent.streams.senders import AiortcSender

@@ -1,42 +1,64 @@
 """Everything private of aiortc that we touch, in one place.
 
-``tests/unit/streams/test_wire.py`` fails when a release of aiortc moves any of it. aiortc keeps SDP, ICE, DTLS, SRTP,
-RTCP, SCTP and retransmission; what changes here: a sender is given packets that were encoded and cut once for all
-viewers; key-frame requests and bandwidth estimates reach us; sender reports carry the time of *capture*; MediaStreams
-are ours to name; we are the DTLS server; the answer names the H.264 level that is really sent.
+``tests/unit/streams/test_wire.py`` fails when a release of aiortc, aioice or pylibsrtp moves any of it. aiortc keeps
+SDP, ICE, DTLS, RTCP and SCTP; what changes here: a sender is given packets that were encoded and cut once for all
+viewers, or sends none because they leave by the `DirectPath`; key-frame requests, requests for lost packets, bandwidth
+estimates and goodbyes reach us; sender reports carry the time of *capture*; MediaStreams are ours to name; we are the
+DTLS server; the answer names the H.264 level that is really sent.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
+import random
+import socket
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from aiortc import RTCIceServer, RTCPeerConnection, RTCRtpSender, RTCRtpTransceiver
+from aioice.ice import StunProtocol
+from aioice.stun import Message
+from aiortc import RTCDataChannel, RTCIceServer, RTCPeerConnection, RTCRtpSender, RTCRtpTransceiver
 from aiortc.codecs import get_capabilities
 from aiortc.exceptions import OperationError
 from aiortc.mediastreams import MediaStreamTrack
+from aiortc.rtcdtlstransport import RtpRouter, State
 from aiortc.rtcicetransport import parse_stun_turn_uri
-from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpCodecParameters
+from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpCodecParameters, RTCRtpSendParameters
 from aiortc.rtcrtpsender import RTCEncodedFrame
+from aiortc.rtcsctptransport import WEBRTC_DCEP
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     AnyRtcpPacket,
+    HeaderExtensions,
+    RtcpByePacket,
     RtcpPsfbPacket,
+    RtcpReceiverInfo,
     RtcpRrPacket,
     RtcpSrPacket,
+    RtpPacket,
     unpack_remb_fci,
 )
+from pylibsrtp._binding import ffi, lib
 
 from agent.streams.clock import RoomClock
+from agent.streams.layers import Codec
 from protocol.messages import IceServer
+
+if TYPE_CHECKING:
+    from agent.streams.datagrams import Burst
 
 NoCommonCodec = OperationError
 """What aiortc's ``setRemoteDescription`` raises when no codec of an m-line is in our preferences, and only then."""
 
+CONSENT_RETRANSMISSIONS = 2
+"""Half a second, one and two: an answer may take 3.5 s."""
 _SERVER, _AUTO = "server", "auto"
 
 log = logging.getLogger(__name__)
@@ -53,8 +75,21 @@ class Outgoing:
     captured_mono_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a viewer's receiver report says of one track (RFC 3550 §6.4.1). ``highest_sequence`` goes on past 65 535."""
+
+    packets_lost: int
+    highest_sequence: int
+    jitter_s: float
+    round_trip_s: float | None
+
+
 class Source(Protocol):
-    """What a taken-over sender asks and tells."""
+    """What a taken-over sender asks and tells. ``packets`` and ``payload_bytes`` count what left, for its reports."""
+
+    packets: int
+    payload_bytes: int
 
     async def next_outgoing(self) -> Outgoing:
         """Return what to send next; wait for it."""
@@ -64,8 +99,8 @@ class Source(Protocol):
         """Hear that the viewer cannot decode on (RFC 4585 §6.3.1, RFC 5104 §4.3.1)."""
         ...
 
-    def on_report(self, lost_share: float | None, estimate_bps: int | None) -> None:
-        """Hear that RTCP came; a receiver report's loss, 0…1, or a REMB estimate when it was one of those."""
+    def on_report(self, report: Report | None, estimate_bps: int | None) -> None:
+        """Hear that RTCP came; what it says when it was a receiver report or a REMB estimate."""
         ...
 
     def on_sent(self) -> None:
@@ -74,6 +109,10 @@ class Source(Protocol):
 
     def on_sent_again(self) -> None:
         """Hear that an RTP packet that a viewer missed left again, or was asked for in vain."""
+        ...
+
+    def send_again(self, sequence: int) -> bool:
+        """Send a packet that a viewer missed again (RFC 4585 §6.2.1); False: aiortc sent it, and has it."""
         ...
 
 
@@ -93,16 +132,24 @@ class NamedTrack(MediaStreamTrack):
 class TakenSender(RTCRtpSender):
     """aiortc's sender with its inputs replaced. Made by `take_over`, never constructed.
 
-    ``_run_rtp`` writes the two private time stamps after each packet and ``_run_rtcp`` reads them for the sender
-    report. As properties they let the report pair the last packet's RTP time with the NTP time of its *capture*.
+    ``_run_rtp`` writes two private time stamps and two counts after each packet and ``_run_rtcp`` reads them for the
+    sender report. As properties they let the report pair the last packet's RTP time with the NTP time of its *capture*,
+    and count packets that left by the direct path.
     """
 
     _source: Source
     _clock: RoomClock
     _rate_hz: int
     _handed_mono_s: float
-    _sent_mono_s: float
-    _sent_rtp: int
+    sent_mono_s: float
+    """When the last packet's picture or sound was captured."""
+    sent_rtp: int
+    """RTP time of the last packet."""
+    _agreed_payload_type: int
+
+    async def send(self, parameters: RTCRtpSendParameters) -> None:
+        self._agreed_payload_type = parameters.codecs[0].payloadType or 0
+        await super().send(parameters)
 
     async def _next_encoded_frame(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
         outgoing = await self._source.next_outgoing()
@@ -113,7 +160,7 @@ class TakenSender(RTCRtpSender):
 
     @property
     def _RTCRtpSender__ntp_timestamp(self) -> int:
-        return self._clock.ntp(self._sent_mono_s)
+        return self._clock.ntp(self.sent_mono_s)
 
     @_RTCRtpSender__ntp_timestamp.setter
     def _RTCRtpSender__ntp_timestamp(self, sending_ntp: int) -> None:
@@ -121,43 +168,294 @@ class TakenSender(RTCRtpSender):
 
     @property
     def _RTCRtpSender__rtp_timestamp(self) -> int:
-        return self._sent_rtp
+        return self.sent_rtp
 
     @_RTCRtpSender__rtp_timestamp.setter
     def _RTCRtpSender__rtp_timestamp(self, rtp: int) -> None:
-        self._sent_rtp, self._sent_mono_s = rtp, self._handed_mono_s
+        self.sent_rtp, self.sent_mono_s = rtp, self._handed_mono_s
         self._source.on_sent()
 
+    def captured_mono_s(self, rtp: int) -> float:
+        """Return when was captured what a packet of this RTP time carries; the stream begins at a number of its own."""
+        distance = ((rtp - self.sent_rtp + 0x80000000) & 0xFFFFFFFF) - 0x80000000
+        return self.sent_mono_s + distance / self._rate_hz
+
+    @property
+    def _RTCRtpSender__packet_count(self) -> int:
+        return self._source.packets
+
+    @_RTCRtpSender__packet_count.setter
+    def _RTCRtpSender__packet_count(self, count: int) -> None:
+        pass
+
+    @property
+    def _RTCRtpSender__octet_count(self) -> int:
+        return self._source.payload_bytes
+
+    @_RTCRtpSender__octet_count.setter
+    def _RTCRtpSender__octet_count(self, count: int) -> None:
+        pass
+
     async def _retransmit(self, sequence_number: int) -> None:
-        await super()._retransmit(sequence_number)
-        self._source.on_sent_again()
+        if not self._source.send_again(sequence_number):
+            await super()._retransmit(sequence_number)
+            self._source.on_sent_again()
 
     def _send_keyframe(self) -> None:
         self._source.on_key_wanted()
 
     async def _handle_rtcp_packet(self, packet: AnyRtcpPacket) -> None:
-        lost, estimate = None, None
+        await super()._handle_rtcp_packet(packet)
+        report, estimate = None, None
         if isinstance(packet, RtcpRrPacket | RtcpSrPacket):
-            lost = next((r.fraction_lost / 256 for r in packet.reports if r.ssrc == self._ssrc), None)
+            report = next((self._report(one) for one in packet.reports if one.ssrc == self._ssrc), None)
         elif isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
             try:
                 estimate = unpack_remb_fci(packet.fci)[0]
             except ValueError:
                 estimate = None
-        self._source.on_report(lost, estimate)
-        await super()._handle_rtcp_packet(packet)
+        self._source.on_report(report, estimate)
+
+    def numbers(self) -> Numbers:
+        """Return what packets that leave beside this object carry; they go on where aiortc's stopped."""
+        private = cast("Any", self)
+        history: dict[int, RtpPacket] = private._RTCRtpSender__rtp_history
+        if history:
+            some = next(iter(history.values())).sequence_number
+            newest = max(history.values(), key=lambda p: (p.sequence_number - some + 0x8000) & 0xFFFF)
+            sequence = (newest.sequence_number + 1) & 0xFFFF
+            origin = newest.timestamp - self._clock.rtp(self.sent_mono_s, self._rate_hz)
+        else:
+            # in the lower half: a first number close to the wrap, lost, would leave a receiver with the wrong rollover
+            sequence, origin = random.randrange(0x8000), random.getrandbits(32)  # noqa: S311  # RFC 3550 §5.1
+        return Numbers(
+            self._agreed_payload_type,
+            self._ssrc,
+            sequence,
+            origin & 0xFFFFFFFF,
+            private._RTCRtpSender__rtx_payload_type,
+            self._rtx_ssrc,
+            Extensions(private._RTCRtpSender__rtp_header_extensions_map, private._RTCRtpSender__mid),
+        )
+
+    def next_rtx_sequence(self) -> int:
+        """Return the number of the next retransmission (RFC 4588 §4)."""
+        private = cast("Any", self)
+        number: int = private._RTCRtpSender__rtx_sequence_number
+        private._RTCRtpSender__rtx_sequence_number = (number + 1) & 0xFFFF
+        return number
+
+    @property
+    def is_started(self) -> bool:
+        """Say whether what was agreed is known here: some instants after the connection is."""
+        return bool(cast("Any", self)._RTCRtpSender__started)
+
+    @property
+    def round_trip_s(self) -> float | None:
+        round_trip_s: float | None = cast("Any", self)._RTCRtpSender__rtt
+        return round_trip_s
+
+    def _report(self, info: RtcpReceiverInfo) -> Report:
+        return Report(info.packets_lost, info.highest_sequence, info.jitter / self._rate_hz, self.round_trip_s)
 
 
-def take_over(sender: RTCRtpSender, source: Source, clock: RoomClock, rate_hz: int) -> None:
+def take_over(sender: RTCRtpSender, source: Source, clock: RoomClock, rate_hz: int) -> TakenSender:
     """Let ``sender`` send what ``source`` gives instead of encoding its track. Before it is started."""
     sender.__class__ = TakenSender
     assert isinstance(sender, TakenSender)
-    for name in ("_RTCRtpSender__ntp_timestamp", "_RTCRtpSender__rtp_timestamp"):
-        vars(sender).pop(name)
+    for name in ("ntp_timestamp", "rtp_timestamp", "packet_count", "octet_count"):
+        vars(sender).pop(f"_RTCRtpSender__{name}")
     now_s = time.monotonic()
     sender._source, sender._clock, sender._rate_hz = source, clock, rate_hz
-    sender._handed_mono_s, sender._sent_mono_s = now_s, now_s
-    sender._sent_rtp = clock.rtp(now_s, rate_hz)
+    sender._handed_mono_s, sender.sent_mono_s = now_s, now_s
+    sender.sent_rtp = clock.rtp(now_s, rate_hz)
+    return sender
+
+
+# --- the direct path --------------------------------------------------------------------------------------------------
+
+
+class Extensions:
+    """The header extensions that were agreed, as aiortc writes them: the m-line's name and the time of sending."""
+
+    def __init__(self, agreed: Any, mid: str | None) -> None:
+        zero, ones = (agreed.set(HeaderExtensions(mid=mid, abs_send_time=time)) for time in (0, 0xFFFFFF))
+        profile, values = zero
+        self.block: bytes = (
+            profile.to_bytes(2, "big") + (len(values) // 4).to_bytes(2, "big") + values if values else b""
+        )
+        timed = [at + 4 for at in range(len(values)) if values[at] != ones[1][at]]
+        self.time_at = timed[0] if timed else None
+        """Where in the block the time of sending stands: 24 bits, `RoomClock.send_time`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What stands in the packets of one track of one viewer."""
+
+    payload_type: int
+    ssrc: int
+    first_sequence: int
+    origin_rtp: int
+    rtx_payload_type: int | None
+    """None: the viewer takes no RTX; what it missed is sent as it was."""
+    rtx_ssrc: int
+    extensions: Extensions
+
+
+class Workbench:
+    """Where packets are protected, in place; see `agent.streams.datagrams`."""
+
+    def __init__(self, size: int, packets: int) -> None:
+        self.packets = bytearray(size)
+        self.view = memoryview(self.packets)
+        lengths = bytearray(4 * packets)
+        self.lengths = memoryview(lengths)
+        self._packets = ffi.from_buffer("char[]", self.packets)
+        c_lengths = ffi.from_buffer("int[]", lengths)
+        self.length_pointers = tuple(c_lengths + number for number in range(packets))
+
+    def pointer(self, offset: int) -> Any:
+        """Return where libsrtp finds a packet."""
+        return self._packets + offset
+
+
+_TAG_BYTES = {b"SRTP_AEAD_AES_256_GCM": 16, b"SRTP_AEAD_AES_128_GCM": 16, b"SRTP_AES128_CM_SHA1_80": 10}
+"""RFC 7714 §13, RFC 5764 §4.1.2."""
+
+
+class DirectPath:
+    """One viewer's SRTP session and the socket of the pair that ICE nominated. Made once the viewer is connected.
+
+    `is_direct` follows the pair: None when nothing can be sent, False when its socket is not ours alone (TURN): packets
+    then go one by one through aioice, as aiortc sends them.
+    """
+
+    def __init__(self, dtls: Any, tag_bytes: int) -> None:
+        self.tag_bytes = tag_bytes
+        self.lost = 0
+        """Packets that the kernel had no place for; nobody waits for it."""
+        self._dtls = dtls
+        self._srtp = dtls._tx_srtp
+        self._session = self._srtp._srtp[0]
+        self._nominated: dict[int, Any] = dtls.transport._connection._nominated
+        self._pair: Any = None
+        self._is_direct: bool | None = None
+        self._socket: socket.socket | None = None
+        self._address: Any = None
+        self._takes_runs = False
+        self._send: Callable[[Any, Any], object]
+        self._send_run: Callable[..., object]
+
+    def is_direct(self) -> bool | None:
+        """Say by which way packets leave now."""
+        pair = self._nominated.get(1)
+        if pair is not self._pair:
+            self._follow(pair)
+        return self._is_direct if self._dtls._state is _CONNECTED else None
+
+    def send_burst(self, bench: Workbench, burst: Burst) -> None:
+        """Protect a burst that lies on the workbench, and send it. After `is_direct`; never waits."""
+        burst.lengths_place[:] = burst.lengths
+        if burst.packets == 1:
+            refused = _protect(self._session, burst.pointers[0], bench.length_pointers[0])
+        else:
+            refused = any(map(_protect, repeat(self._session), burst.pointers, bench.length_pointers))
+        if refused:
+            log.error("Packets could not be protected; their viewer is sent nothing any more")
+            self.close()
+            return
+        for run in burst.runs:
+            if run.packets == 1 or not self._takes_runs:
+                for packet in run.singles:
+                    self._send_one(packet)
+                continue
+            try:
+                self._send_run(run.buffers, run.ancillary, 0, self._address)
+            except OSError as error:
+                if error.errno in _NO_RUNS:
+                    self._takes_runs = False
+                    log.info("The kernel takes no runs of packets to a viewer; they are sent singly")
+                    for packet in run.singles:
+                        self._send_one(packet)
+                else:
+                    self.lost += run.packets
+
+    def send_packet(self, packet: bytes) -> None:
+        """Protect and send one RTP packet. After `is_direct`."""
+        self._send_one(self._srtp.protect(packet))
+
+    def _send_one(self, packet: bytes | memoryview) -> None:
+        try:
+            self._send(packet, self._address)
+        except OSError:
+            self.lost += 1
+
+    def _follow(self, pair: Any) -> None:
+        self._let_go()
+        self._pair = pair
+        if pair is None:
+            return
+        self._address = pair.remote_addr
+        transport = pair.protocol.transport
+        theirs = transport.get_extra_info("socket")
+        if theirs is None:
+            self._is_direct = self._takes_runs = False
+            self._send = lambda packet, address: transport.sendto(bytes(packet), address)
+            return
+        # a descriptor of our own: the number of theirs may be another file's once they have closed it
+        self._socket = socket.socket(fileno=os.dup(theirs.fileno()))
+        self._socket.setblocking(False)
+        self._is_direct = self._takes_runs = True
+        self._send, self._send_run = self._socket.sendto, self._socket.sendmsg
+
+    def close(self) -> None:
+        """Send nothing any more."""
+        self._nominated = {}
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Give the socket back; aioice closes its own."""
+        self._pair = self._is_direct = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+_CONNECTED = State.CONNECTED
+_protect = lib.srtp_protect
+_NO_RUNS = frozenset({errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP, errno.EMSGSIZE})
+"""What sendmsg says where UDP_SEGMENT is not known, the line's packets are smaller, or IPsec is in the way."""
+
+
+def direct_path(peer: RTCPeerConnection) -> DirectPath | None:
+    """Return the direct path to a connected viewer; None where something is unusual: then aiortc sends."""
+    dtls = _dtls_transports(peer)[0]
+    tag_bytes = _TAG_BYTES.get(dtls._ssl.get_selected_srtp_profile())
+    return None if tag_bytes is None or dtls._tx_srtp is None else DirectPath(dtls, tag_bytes)
+
+
+class ListeningRouter(RtpRouter):
+    """aiortc's distribution of RTCP, which lets nobody hear a goodbye of who only receives. Made by `hear_goodbye`."""
+
+    _on_goodbye: Callable[[], None]
+    _reporters: set[int]
+
+    def route_rtcp(self, packet: AnyRtcpPacket) -> set[Any]:
+        if isinstance(packet, RtcpRrPacket | RtcpSrPacket):
+            self._reporters.add(packet.ssrc)
+        elif isinstance(packet, RtcpByePacket) and self._reporters:
+            self._reporters.difference_update(packet.sources)
+            if not self._reporters:
+                self._on_goodbye()
+        return super().route_rtcp(packet)
+
+
+def hear_goodbye(peer: RTCPeerConnection, on_goodbye: Callable[[], None]) -> None:
+    """Have ``on_goodbye`` hear when the viewer has said BYE for all that it reported as (RFC 3550 §6.6)."""
+    router = _dtls_transports(peer)[0]._rtp_router
+    router.__class__ = ListeningRouter
+    router._on_goodbye, router._reporters = on_goodbye, set()
 
 
 def ice_servers(servers: Sequence[IceServer]) -> list[RTCIceServer]:
@@ -180,14 +478,16 @@ def ice_servers(servers: Sequence[IceServer]) -> list[RTCIceServer]:
     return readable
 
 
-def add_sending(peer: RTCPeerConnection, kind: str, track: str, media_stream: str) -> RTCRtpTransceiver:
+def add_sending(
+    peer: RTCPeerConnection, kind: str, track: str, media_stream: str, codec: Codec = "h264"
+) -> RTCRtpTransceiver:
     """Add a transceiver that only sends, with the names of its track and MediaStream as the browser will see them.
 
     Before ``setRemoteDescription``: m-lines take transceivers of their kind in the order these were added.
     """
     transceiver = peer.addTransceiver(NamedTrack(kind, track), direction="sendonly")
     transceiver.sender._stream_id = media_stream
-    transceiver.setCodecPreferences(_preferences(kind))
+    transceiver.setCodecPreferences(_preferences(kind, codec))
     return transceiver
 
 
@@ -196,14 +496,17 @@ def add_silent(peer: RTCPeerConnection, kind: str) -> None:
     peer.addTransceiver(kind, direction="inactive")
 
 
-def _preferences(kind: str) -> list[RTCRtpCodecCapability]:
-    """Opus; H.264 baseline in fragments, constrained (42e0) before plain (4200), with retransmission."""
+def _preferences(kind: str, codec: Codec) -> list[RTCRtpCodecCapability]:
+    """Opus; VP8, or H.264 baseline in fragments, constrained (42e0) before plain (4200); with retransmission."""
     codecs = get_capabilities(kind).codecs
     if kind == "audio":
         return [c for c in codecs if c.mimeType == "audio/opus"]
+    again = [c for c in codecs if c.mimeType == "video/rtx"]
+    if codec == "vp8":
+        return [c for c in codecs if c.mimeType == "video/VP8"] + again
     h264 = [c for c in codecs if c.mimeType == "video/H264"]
     h264.sort(key=lambda c: not str(c.parameters["profile-level-id"]).startswith("42e0"))
-    return h264 + [c for c in codecs if c.mimeType == "video/rtx"]
+    return h264 + again
 
 
 def state_level(transceiver: RTCRtpTransceiver, level: str) -> None:
@@ -241,6 +544,67 @@ def srtp_profile(peer: RTCPeerConnection) -> str:
 def is_sending(transceiver: RTCRtpTransceiver) -> bool:
     """Say whether the agreed direction lets us send."""
     return transceiver.currentDirection in ("sendonly", "sendrecv")
+
+
+class PatientStun(StunProtocol):
+    """aioice's STUN with patience for the checks that ask whether the other end still wants packets (RFC 7675).
+
+    aioice gives each of those half a second, and closes the connection after six: a thin line whose queue makes the way
+    there and back longer than that would lose every viewer after 30 s. Made by `be_patient`.
+    """
+
+    async def request(
+        self,
+        request: Message,
+        addr: tuple[str, int],
+        integrity_key: bytes | None = None,
+        retransmissions: int | None = None,
+    ) -> tuple[Message, tuple[str, int]]:
+        if retransmissions == 0:
+            retransmissions = CONSENT_RETRANSMISSIONS
+        return await super().request(request, addr, integrity_key, retransmissions)
+
+
+def be_patient(peer: RTCPeerConnection) -> None:
+    """Let consent checks wait for a slow line. After the local addresses were gathered."""
+    for transport in cast(Any, peer)._RTCPeerConnection__iceTransports:
+        for protocol in transport._connection._protocols:
+            protocol.__class__ = PatientStun
+
+
+def unacknowledged_bytes(data: RTCDataChannel) -> int:
+    """Return how much was handed over to a connection's data channels and is not acknowledged by the other end.
+
+    Its own ``bufferedAmount`` leaves out what the association has taken: a queue for seconds on a thin line.
+    """
+    association = cast(Any, data.transport)
+    queued: int = sum(len(message) for _, _, message in association._data_channel_queue)
+    unsent: int = sum(chunk._book_size for chunk in association._outbound_queue)
+    in_flight: int = association._flight_size
+    return queued + unsent + in_flight
+
+
+def forget_unsent(data: RTCDataChannel) -> None:
+    """Let nothing leave any more of what a channel was handed: not for the first time, and not again.
+
+    Messages that have not begun are as if they had never been. The others are given up like those whose time is over
+    (RFC 3758 §3.5): the other end hears it with the next message. What is on its way is not called back.
+    """
+    association = cast(Any, data.transport)
+    kept = [entry for entry in association._data_channel_queue if entry[0] is not data or entry[1] == WEBRTC_DCEP]
+    for _, _, message in (e for e in association._data_channel_queue if e[0] is data and e[1] != WEBRTC_DCEP):
+        data._addBufferedAmount(-len(message))
+    association._data_channel_queue = deque(kept)
+    chunks = [
+        chunk
+        for chunk in (*association._sent_queue, *association._outbound_queue)
+        if chunk.stream_id == data.id and chunk.protocol != WEBRTC_DCEP and not chunk._acked
+    ]
+    if chunks and association._remote_partial_reliability:
+        for chunk in chunks:
+            chunk._abandoned, chunk._retransmit = True, False
+            association._flight_size_decrease(chunk)
+        association._update_advanced_peer_ack_point()
 
 
 async def close_peer(peer: RTCPeerConnection, limit_s: float) -> None:

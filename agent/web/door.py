@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from agent.web.pin import Pin
 from agent.web.token import PanelToken
 from protocol.errors import AccessError
-from protocol.pages import PanelView
+from protocol.pages import PanelAudience, PanelView
 
 
 class PanelDoor:
@@ -43,7 +43,22 @@ class PanelDoor:
         if not self.pin.is_locked:
             return view.model_copy(update={"pin": "open"})
         nameless = tuple(viewer.model_copy(update={"name": ""}) for viewer in view.viewers)
-        return view.model_copy(update={"pin": "locked", "access": None, "viewers": nameless})
+        audience = None if view.audience is None else _nameless(view.audience)
+        recording = view.recording and view.recording.model_copy(update={"all": (), "removed": ()})
+        talk = None if view.talk is None else view.talk.model_copy(update={"name": ""})
+        hidden = {"access": None, "viewers": nameless, "audience": audience, "recording": recording, "talk": talk}
+        return view.model_copy(update={"pin": "locked", **hidden})
+
+
+def _nameless(audience: PanelAudience) -> PanelAudience:
+    """Return the same without what pupils typed: names and questions."""
+    return audience.model_copy(
+        update={
+            "knocking": tuple(one.model_copy(update={"name": ""}) for one in audience.knocking),
+            "hands": tuple(one.model_copy(update={"name": ""}) for one in audience.hands),
+            "questions": tuple(one.model_copy(update={"name": "", "text": ""}) for one in audience.questions),
+        }
+    )
 
 
 def _cookie_name(request: Request) -> str:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import segno
 import uvicorn
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -24,20 +22,38 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import web
+from agent.auto_framing import AutoFraming
 from agent.lesson import Lesson
+from agent.selftest.runner import SelfTest
+from agent.web.body import BodyError
+from agent.web.body import read_body as _body
 from agent.web.door import PanelDoor
 from agent.web.feed import Feed
 from agent.web.pin import OPEN_S
-from protocol.errors import AccessError, ConfigError, EstradeError, LessonError, LessonTransitionError
+from agent.web.qr import qr_code
+from protocol.errors import (
+    AccessError,
+    ConfigError,
+    DeviceError,
+    DeviceLostError,
+    DeviceTimeoutError,
+    EstradeError,
+    LessonError,
+    LessonTransitionError,
+    RecordingError,
+)
 from protocol.pages import (
-    Body,
+    FramingBody,
     FreezeBody,
+    MicrophoneBody,
     OnAirBody,
     PanelLevel,
     PanelView,
     PauseBody,
     ProblemJson,
     ProposalBody,
+    RetryBody,
+    SelfTestBody,
     UnlockBody,
 )
 from web.csp import policy
@@ -46,14 +62,11 @@ log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 WEB = Path(next(iter(web.__path__)))
-MOST_BODY_BYTES = 4_096
 STOP_S = 3.0
 KEEP_ALIVE_S = 75
 """A panel that is touched again after a quiet minute must not meet a connection that is just being closed."""
 _STATIC = ("vendor", "lib", "panel", "i18n", "css")
 _SILENT_DBFS = -100.0
-
-Given = TypeVar("Given", bound=Body)
 
 
 class _Guard:
@@ -123,7 +136,12 @@ _STATUS_BY_TYPE: dict[type[EstradeError], int] = {
     AccessError: 403,
     LessonTransitionError: 409,
     LessonError: 409,
+    RecordingError: 409,
+    DeviceTimeoutError: 504,
+    DeviceLostError: 503,
+    DeviceError: 409,
     ConfigError: 422,
+    BodyError: 422,
 }
 
 
@@ -131,6 +149,8 @@ def _problem(error: EstradeError, request: Request) -> Response:
     status = next((code for kind, code in _STATUS_BY_TYPE.items() if isinstance(error, kind)), 500)
     if error.retryable and isinstance(error, AccessError):
         status = 429
+    if error.code in ("preset-not-found", "recording-not-found"):
+        status = 404
     body = ProblemJson(
         title=error.code, status=status, detail=error.message, code=error.code, retry_after_s=error.retry_after_s
     )
@@ -153,38 +173,28 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     return JSONResponse(body.model_dump(), error.status_code, error.headers, "application/problem+json")
 
 
-class BodyError(EstradeError):
-    """The page sent something that is not of the expected form."""
-
-    default_code = "body-invalid"
-
-
-_STATUS_BY_TYPE[BodyError] = 422
-
-
-async def _body(request: Request, model: type[Given]) -> Given:
-    data = b""
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > MOST_BODY_BYTES:
-            raise BodyError(f"the body is larger than {MOST_BODY_BYTES} bytes", code="body-too-large")
-    try:
-        return model.model_validate_json(data)
-    except ValidationError as error:
-        detail = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(str(part) for part in detail["loc"]) or "body"
-        raise BodyError(f"{key}: {detail['msg'].lower()}") from None
-
-
 class PanelServer:
     """Serves the panel of one room. ``bind`` first, so that a taken port is told before anything starts."""
 
-    def __init__(self, lesson: Lesson, view: Callable[[], PanelView], port: int, door: PanelDoor) -> None:
+    def __init__(
+        self,
+        lesson: Lesson,
+        view: Callable[[], PanelView],
+        port: int,
+        door: PanelDoor,
+        calibrate: Callable[[], Awaitable[None]],
+        *,
+        selftest: Callable[[], SelfTest],
+    ) -> None:
         self._lesson = lesson
+        self._calibrate = calibrate
+        self._selftest = selftest
         self._whole_view = view
         self._port = port
         self._door = door
         self._socket: socket.socket | None = None
+        self._more_routes: list[Route] = []
+        self.framing: AutoFraming | None = None
         self.feed = Feed(self._view, self._level)
 
     def bind(self) -> None:
@@ -201,6 +211,10 @@ class PanelServer:
                 code="port-taken",
             ) from None
         self._socket = listener
+
+    def add_routes(self, routes: Sequence[Route]) -> None:
+        """Answer these too; before `run`."""
+        self._more_routes += routes
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -242,12 +256,22 @@ class PanelServer:
             Route("/api/lesson/drop", self._drop, methods=["POST"]),
             Route("/api/lesson/pause", self._pause, methods=["POST"]),
             Route("/api/lesson/freeze", self._freeze, methods=["POST"]),
+            Route("/api/lesson/framing", self._frame, methods=["POST"]),
             Route("/api/lesson/on-air", self._on_air, methods=["POST"]),
+            Route("/api/device/retry", self._retry, methods=["POST"]),
+            Route("/api/lesson/microphone", self._microphone, methods=["POST"]),
+            Route("/api/lesson/microphone/not-now", self._microphone_not_now, methods=["POST"]),
             Route("/api/proposal", self._proposal, methods=["POST"]),
+            Route("/api/normal", self._normal, methods=["POST"]),
+            Route("/api/selftest", self._test_shown),
+            Route("/api/selftest", self._test, methods=["POST"]),
+            Route("/api/selftest/stop", self._test_stop, methods=["POST"]),
+            Route("/api/selftest/close", self._test_close, methods=["POST"]),
             Route("/api/unlock", self._unlock, methods=["POST"]),
             Route("/api/lock", self._lock, methods=["POST"]),
             Route("/api/preview/{track}.jpg", self._preview),
             Route("/api/qr.svg", self._qr),
+            *self._more_routes,
         ]
         routes += [Mount(f"/static/{name}", StaticFiles(directory=WEB / name)) for name in _STATIC]
         return Starlette(
@@ -296,14 +320,54 @@ class PanelServer:
         self._lesson.set_frozen((await _body(request, FreezeBody)).frozen)
         return _json(self._view())
 
+    async def _frame(self, request: Request) -> Response:
+        wanted = await _body(request, FramingBody)
+        if self.framing is None:
+            raise ConfigError("this room has no auto-framing; write [framing] into its configuration")
+        self.framing.turn(is_on=wanted.on)
+        return _json(self._view())
+
     async def _on_air(self, request: Request) -> Response:
         wanted = await _body(request, OnAirBody)
         self._lesson.set_on_air(camera=wanted.camera, board=wanted.board, sound=wanted.sound)
         return _json(self._view())
 
+    async def _retry(self, request: Request) -> Response:
+        self._lesson.try_again((await _body(request, RetryBody)).device)
+        return _json(self._view())
+
+    async def _microphone(self, request: Request) -> Response:
+        self._lesson.choose_microphone((await _body(request, MicrophoneBody)).id)
+        return _json(self._view())
+
+    async def _microphone_not_now(self, request: Request) -> Response:
+        self._lesson.decline_microphone((await _body(request, MicrophoneBody)).id)
+        return _json(self._view())
+
     async def _proposal(self, request: Request) -> Response:
         answer = await _body(request, ProposalBody)
         self._lesson.answer_proposal(answer.id, accept=answer.accept)
+        return _json(self._view())
+
+    async def _normal(self, request: Request) -> Response:
+        """Record how the room is normally; answers when it is done, some seconds later."""
+        await self._calibrate()
+        return _json(self._view())
+
+    async def _test_shown(self, request: Request) -> Response:
+        view = self._selftest().view
+        return Response(status_code=204) if view is None else _json(view)
+
+    async def _test(self, request: Request) -> Response:
+        self._selftest().start((await _body(request, SelfTestBody)).asked_by)
+        return _json(self._view())
+
+    async def _test_stop(self, request: Request) -> Response:
+        self._selftest().stop()
+        return _json(self._view())
+
+    async def _test_close(self, request: Request) -> Response:
+        self._selftest().close()
         return _json(self._view())
 
     async def _unlock(self, request: Request) -> Response:
@@ -332,17 +396,20 @@ class PanelServer:
         access = self._lesson.access
         if access is None:
             return Response(status_code=204)
-        out = io.BytesIO()
-        # dark on light whatever the page's colours: inverted codes are not read by every phone
-        segno.make(access.link, error="m").save(out, kind="svg", scale=8, border=4, dark="#14213d", light="#ffffff")
-        return Response(out.getvalue(), media_type="image/svg+xml", headers={"cache-control": "no-store"})
+        return qr_code(access.link)
 
     def _level(self) -> PanelLevel | None:
         publisher = self._lesson.publisher
         if publisher is None:
             return None
         rms, peak = publisher.level()
-        return PanelLevel(rms_dbfs=max(rms, _SILENT_DBFS), peak_dbfs=max(peak, _SILENT_DBFS))
+        talk = self._lesson.talk
+        pupil = talk.level_dbfs() if talk else None
+        return PanelLevel(
+            rms_dbfs=max(rms, _SILENT_DBFS),
+            peak_dbfs=max(peak, _SILENT_DBFS),
+            pupil_dbfs=None if pupil is None else max(pupil, _SILENT_DBFS),
+        )
 
 
 class _Server(uvicorn.Server):

@@ -11,6 +11,7 @@ import os
 import secrets
 from pathlib import Path
 
+from agent.whole_file import write_whole
 from protocol.errors import ConfigError
 
 _LENGTH = 43
@@ -60,12 +61,5 @@ def _kept(path: Path, boot: str) -> str | None:
 
 def _make(path: Path, boot: str) -> str:
     value = secrets.token_urlsafe(32)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".new")
-    beside.unlink(missing_ok=True)
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(f"{value}\n{boot}\n")
-        os.fchmod(descriptor, 0o640)  # after the writing, and whatever the umask
-    beside.replace(path)
+    write_whole(path, f"{value}\n{boot}\n".encode(), mode=0o640)
     return value

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from controller.api import errors, it, join, lessons, operations, pages, whep
+from controller.api import errors, it, join, lessons, operations, pages, shares, whep, whip
 from controller.api.security import MOST_BODY_BYTES, Wrapping, check_routes
 from controller.centre import Centre
 from controller.sdp import MOST_SDP_BYTES
 
-ROUTERS = tuple(module.router for module in (join, whep, lessons, it, operations, pages))
+ROUTERS = tuple(module.router for module in (join, whep, whip, lessons, shares, it, operations, pages))
 
 
 def create_app(centre: Centre) -> FastAPI:
@@ -26,6 +26,8 @@ def create_app(centre: Centre) -> FastAPI:
 
 def _body_limit(path: str) -> tuple[int, str]:
     """Return how many bytes a path takes, and the code for more."""
-    if path.startswith("/whep/"):
+    if path.startswith(("/whep/", "/whip/")):
         return MOST_SDP_BYTES, "offer-too-large"
+    if path.startswith("/api/v1/uploads/"):
+        return shares.MOST_PART_BYTES, "body-too-large"
     return MOST_BODY_BYTES, "body-too-large"

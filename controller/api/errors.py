@@ -20,8 +20,14 @@ log = logging.getLogger(__name__)
 STATUS: Mapping[str, int] = {
     "lesson-transition": 409,
     "lesson-not-found": 404,
+    "share-not-found": 404,
+    "share-full": 507,
+    "share-offset": 409,
+    "share-failed": 502,
     "lesson-not-started": 409,
     "lesson-ended": 410,
+    "lesson-locked": 409,
+    "not-admitted": 403,
     "proposal-none": 409,
     "room-not-found": 404,
     "room-offline": 409,
@@ -33,6 +39,13 @@ STATUS: Mapping[str, int] = {
     "no-common-codec": 406,
     "viewer-not-found": 404,
     "viewer-limit": 503,
+    "hand-not-taken": 409,
+    "speaker-in-room": 409,
+    "somebody-speaks": 409,
+    "uplink-full": 503,
+    "relay-off": 409,
+    "media-server-unreachable": 502,
+    "media-server-refused": 502,
     "candidate-invalid": 400,
     "ice-restart-unsupported": 422,
     "broker-unavailable": 503,
@@ -64,7 +77,13 @@ STATUS: Mapping[str, int] = {
 """The status of each code that can leave by HTTP; any other is 500."""
 
 _OF_STATUS = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large", 415: "unsupported-media-type"}
-_RETRY_AFTER_S = {"starting": 1.0, "broker-unavailable": 2.0, "database-unavailable": 5.0, "viewer-limit": 5.0}
+_RETRY_AFTER_S = {
+    "starting": 1.0,
+    "broker-unavailable": 2.0,
+    "database-unavailable": 5.0,
+    "viewer-limit": 5.0,
+    "uplink-full": 5.0,
+}
 
 
 class BodyTooLargeError(HTTPException):

@@ -9,6 +9,7 @@ from controller.api.security import (
     bearer_if_any,
     centre_of,
     check_arrivals,
+    check_not_removed,
     client_address,
     guarded,
 )
@@ -32,11 +33,17 @@ async def join(body: JoinRequest, request: Request) -> JoinAnswer:
     except EstradeError as error:
         centre.metrics.joins.labels(error.code).inc()
         raise
-    centre.metrics.joins.labels("ok").inc()
     token, ticket = centre.tickets.issue(lesson.room, lesson.id, in_place_of=bearer_if_any(request))
+    try:
+        check_not_removed(centre, ticket)
+    except AccessError as error:
+        centre.metrics.joins.labels(error.code).inc()
+        raise
+    centre.metrics.joins.labels("ok").inc()
     return JoinAnswer(
         token=token,
         whep=f"/whep/{lesson.room}",
+        whip=f"/whip/{lesson.room}",
         events=f"/api/v1/lessons/{lesson.id}/events",
         ice_servers=centre.signalling.ice_servers(ticket.jti, ticket.expires),
         expires_at=utc(ticket.expires),

@@ -17,7 +17,7 @@ from protocol.errors import EstradeError
 router = APIRouter()
 
 _ROOT = Path(next(iter(web.__path__))).resolve()
-_FOLDERS = frozenset({"vendor", "lib", "pupil", "it", "i18n", "css"})
+_FOLDERS = frozenset({"vendor", "lib", "pupil", "it", "shared", "i18n", "css"})
 """The panel is the agent's to serve."""
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -64,6 +64,12 @@ def _file(path: Path, request: Request) -> Response:
 async def pupil_page(request: Request) -> Response:
     """The pupil's page; whether the link holds is found out by its script."""
     return _file(_ROOT / "pupil" / "index.html", request)
+
+
+@router.api_route("/r/{share}", methods=["GET", "HEAD"], dependencies=[guarded(Permission.PUBLIC)])
+async def shared_page(request: Request) -> Response:
+    """The page of a recording; whether the link holds is found out by its script."""
+    return _file(_ROOT / "shared" / "index.html", request)
 
 
 @router.api_route("/it/", methods=["GET", "HEAD"], dependencies=[guarded(Permission.PUBLIC)])

@@ -52,6 +52,10 @@ class Permission(StrEnum):
     """A Bearer ticket."""
     VIEWER = "viewer"
     """A Bearer ticket, or ``?link=`` for a player that knows nothing but an address."""
+    UPLOAD = "upload"
+    """A room's Bearer token for one upload; what takes the upload holds it against that one."""
+    ROOM_TICKET = "room-ticket"
+    """A Bearer ticket for the room of the address."""
     IT_READ = "it-read"
     IT_ACT = "it-act"
     METRICS = "metrics"
@@ -74,9 +78,13 @@ class Guard:
             case Permission.PUBLIC:
                 pass
             case Permission.TICKET:
-                request.state.ticket = centre.tickets.check(bearer(request))
+                request.state.ticket = _ticket(request, centre)
             case Permission.VIEWER:
                 request.state.holder = _holder(request, centre)
+            case Permission.UPLOAD:
+                bearer(request)
+            case Permission.ROOM_TICKET:
+                request.state.holder = _ticket_holder(request, centre)
             case Permission.METRICS:
                 _check_metrics(request, centre)
             case Permission.IT_READ | Permission.IT_ACT:
@@ -137,18 +145,35 @@ def bearer(request: Request) -> str:
     return token.strip()
 
 
+def check_not_removed(centre: Centre, ticket: Ticket) -> None:
+    """Raise AccessError ``not-admitted`` for a ticket whose pupil was shown out of the lesson."""
+    if centre.book.is_removed(ticket.room, ticket.jti):
+        raise AccessError("the teacher has shown the holder of this ticket out of the lesson", code="not-admitted")
+
+
+def _ticket(request: Request, centre: Centre) -> Ticket:
+    ticket = centre.tickets.check(bearer(request))
+    check_not_removed(centre, ticket)
+    return ticket
+
+
 def _holder(request: Request, centre: Centre) -> Holder:
-    room = str(request.path_params["room"])
     link = request.query_params.get("link")
-    if link is not None and "authorization" not in request.headers:
-        lesson = centre.book.by_link(link)
-        # its hash, for this goes into TURN user names and so into other programs' logs
-        subject = f"link-{hashlib.sha256(link.encode()).hexdigest()[:24]}"
-        holder = Holder(lesson.room, lesson.id, subject, has_ticket=False)
-    else:
-        ticket = centre.tickets.check(bearer(request))
-        holder = Holder(ticket.room, ticket.lesson, ticket.jti)
-    if holder.room != room:
+    if link is None or "authorization" in request.headers:
+        return _ticket_holder(request, centre)
+    lesson = centre.book.by_link(link)
+    # its hash, for this goes into TURN user names and so into other programs' logs
+    subject = f"link-{hashlib.sha256(link.encode()).hexdigest()[:24]}"
+    return _of_this_room(request, Holder(lesson.room, lesson.id, subject, has_ticket=False))
+
+
+def _ticket_holder(request: Request, centre: Centre) -> Holder:
+    ticket = _ticket(request, centre)
+    return _of_this_room(request, Holder(ticket.room, ticket.lesson, ticket.jti))
+
+
+def _of_this_room(request: Request, holder: Holder) -> Holder:
+    if holder.room != str(request.path_params["room"]):
         raise AccessError("this ticket is for another room", code="forbidden")
     return holder
 
@@ -213,7 +238,7 @@ class Wrapping:
                 for name, value in HEADERS.items():
                     out.setdefault(name, value)
                 out.setdefault("Content-Security-Policy", STRICT_POLICY)
-                if is_whep or scope["path"].startswith("/api/"):
+                if is_whep or scope["path"].startswith(("/api/", "/whip/")):
                     out.setdefault("Cache-Control", "no-store")
                 if is_whep:  # a player on any site may ask; what opens the door is the ticket, never a cookie
                     out["Access-Control-Allow-Origin"] = "*"

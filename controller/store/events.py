@@ -62,6 +62,12 @@ class Events:
         async with self._database.read() as db_session:
             return [_record(row) for row in await db_session.scalars(query.limit(most))]
 
+    async def of_kind(self, room: str, kind: str) -> list[EventRecord]:
+        """Return the room's facts of one kind, oldest first."""
+        query = select(EventRow).where(EventRow.room == room, EventRow.kind == kind).order_by(EventRow.seq)
+        async with self._database.read() as db_session:
+            return [_record(row) for row in await db_session.scalars(query)]
+
     async def after(self, seq: int, *, most: int = 500) -> list[EventRecord]:
         """Return the facts stored after ``seq``, oldest first."""
         query = select(EventRow).where(EventRow.seq > seq).order_by(EventRow.seq).limit(most)

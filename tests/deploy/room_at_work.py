@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 
 from agent.devices.capture import CaptureHost
 from agent.devices.registry import find_driver
+from agent.framing.detector import PersonDetector
+from agent.framing.people import Tile
+from agent.media import Frame
 from protocol.messages import DeviceRole
 
 
@@ -61,8 +64,16 @@ async def capture() -> int:
     return size
 
 
+def look_for_people() -> None:
+    """Find nobody in a grey picture: LiteRT's kernels are made ready, or say that they cannot be."""
+    grey = Frame(np.full((540, 640), 128, np.uint8), 640, 360, 0.0, 0)
+    if PersonDetector().find(grey, Tile(0.0, 0.0, 0.5625, 1.0)):
+        sys.exit("somebody was found in a grey picture")
+
+
 if __name__ == "__main__":
     refused()
+    look_for_people()
     for module in ("uvloop", "aiortc", "pyaudio", "Xlib.display", "cryptography.x509", "uvicorn", "psutil"):
         importlib.import_module(module)
     if asyncio.run(capture()) < 1000:

@@ -15,9 +15,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 
 from agent.devices.x11_panel import PANEL_CLASS
 from tests.peers import need
+
+pytestmark = pytest.mark.alone
 
 START_S = 30.0
 """Xvfb, openbox and a first start of Chromium on two busy cores."""

@@ -13,9 +13,17 @@ import pytest
 
 from tests.peers import need
 
-AGENT, CONTROLLER = "estrade-agent.service", "estrade-controller.service"
-UNITS = (AGENT, CONTROLLER, "estrade-kiosk.service", "estrade-crl.service", "estrade-crl.timer")
-COMMANDS = ("estrade-agent", "estrade-controller")
+AGENT, CONTROLLER, HELPER = "estrade-agent.service", "estrade-controller.service", "estrade-helper@.service"
+UNITS = (
+    AGENT,
+    CONTROLLER,
+    "estrade-kiosk.service",
+    "estrade-crl.service",
+    "estrade-crl.timer",
+    "estrade-helper.socket",
+    HELPER,
+)
+COMMANDS = ("estrade-agent", "estrade-controller", "estrade-helper")
 
 
 def commands(unit: Path) -> list[list[str]]:
@@ -78,7 +86,7 @@ def exposure_is_at_most(unit: Path, most: float) -> subprocess.CompletedProcess[
     return subprocess.run([analyze, "security", *options, str(unit)], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("unit", [AGENT, CONTROLLER, "estrade-crl.service"])
+@pytest.mark.parametrize("unit", [AGENT, CONTROLLER, "estrade-crl.service", HELPER])
 def test_a_unit_exposes_no_more_than_its_bar(deploy: Path, unit: str) -> None:
     done = exposure_is_at_most(deploy / "systemd" / unit, 2.0)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout[-2000:]

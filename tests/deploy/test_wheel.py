@@ -66,6 +66,7 @@ def test_nothing_else_is_in_the_wheel(wheel: Path) -> None:
         "web/it/index.html",
         "web/i18n/fr.json",
         "web/i18n/en.json",
+        "web/i18n/panel.fr.json",
         "web/lib/protocol.d.ts",
         "web/vendor/MANIFEST",
         "controller/store/migrations/env.py",
@@ -111,7 +112,7 @@ def test_commands_and_drivers_name_modules_that_are_there(alone: Path) -> None:
     points = configparser.ConfigParser(delimiters=("=",))
     points.optionxform = str  # type: ignore[assignment,method-assign]  # names keep their case
     points.read_string(file.read_text())
-    assert set(points["console_scripts"]) == {"estrade", "estrade-agent", "estrade-controller"}
+    assert set(points["console_scripts"]) == {"estrade", "estrade-agent", "estrade-controller", "estrade-helper"}
     for section in points.sections():
         for target in points[section].values():
             path = alone.joinpath(*target.partition(":")[0].split("."))

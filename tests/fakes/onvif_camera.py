@@ -1,4 +1,4 @@
-"""An ONVIF camera: device, media and PTZ services over HTTP, with WS-Security's digest, a clock of its own, and faults.
+"""An ONVIF camera: device, media, PTZ and events over HTTP, with WS-Security's digest, a clock of its own, and faults.
 
 It turns for real and by itself no longer than each move's limit. ``done`` lists the commands it carried out, ``logins``
 every login that came, True for a right one.
@@ -22,10 +22,17 @@ WSU = "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utili
 NAMES = (
     'xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:tt="http://www.onvif.org/ver10/schema"'
     ' xmlns:tds="http://www.onvif.org/ver10/device/wsdl" xmlns:trt="http://www.onvif.org/ver10/media/wsdl"'
+    ' xmlns:tev="http://www.onvif.org/ver10/events/wsdl" xmlns:wsnt="http://docs.oasis-open.org/wsn/b-2"'
+    ' xmlns:wsa5="http://www.w3.org/2005/08/addressing" xmlns:tns1="http://www.onvif.org/ver10/topics"'
     ' xmlns:tptz="http://www.onvif.org/ver20/ptz/wsdl" xmlns:ter="http://www.onvif.org/ver10/error"'
 )
+CONCRETE = "http://www.onvif.org/ver10/tev/topicExpression/ConcreteSet"
 FRESH_S = 5.0
 """A login whose time is further off than this from the camera's clock is refused, as strict cameras do."""
+
+
+PULL_LOOKS = 60
+"""A pull without news is answered after so many looks, each 0.05 s."""
 
 
 class Fault(Exception):
@@ -40,6 +47,8 @@ class OnvifFaults:
     """Say this, bare, to every connection: another device."""
     body: bytes | None = None
     """Answer every request with this body and status 200."""
+    page_for: str = ""
+    """Answer requests of this name with a web page and status 200."""
     status: int | None = None
     """Answer every request with this status and a little HTML."""
     cut: bool = False
@@ -61,7 +70,11 @@ class OnvifCamera:
     faults: OnvifFaults = field(default_factory=OnvifFaults)
     done: list[str] = field(default_factory=list)
     logins: list[bool] = field(default_factory=list)
+    has_events: bool = True
+    subscribers: int = 0
     port: int = 0
+    _news: list[str] = field(default_factory=list)
+    _states: dict[tuple[str, str], str] = field(default_factory=dict)
     _speed: tuple[float, float, float] = (0.0, 0.0, 0.0)
     _view: tuple[float, float, float] = (0.0, 0.0, 0.0)
     _since_s: float = 0.0
@@ -138,9 +151,16 @@ class OnvifCamera:
     def _GetCapabilities(self, _request: ET.Element) -> str:
         at = f"http://127.0.0.1:{self.port}/onvif"
         ptz = f"<tt:PTZ><tt:XAddr>{at}/ptz</tt:XAddr></tt:PTZ>" if self.turns or self.zooms else ""
+        supports = "".join(
+            f"<tt:WS{name}>true</tt:WS{name}>"
+            for name in (
+                "SubscriptionPolicySupport", "PullPointSupport", "PausableSubscriptionManagerInterfaceSupport",
+            )
+        )  # fmt: skip
+        events = f"<tt:Events><tt:XAddr>{at}/events</tt:XAddr>{supports}</tt:Events>" if self.has_events else ""
         return (
             f"<tds:GetCapabilitiesResponse><tds:Capabilities><tt:Device><tt:XAddr>{at}/device_service</tt:XAddr>"
-            f"</tt:Device><tt:Media><tt:XAddr>{at}/media</tt:XAddr><tt:StreamingCapabilities/></tt:Media>{ptz}"
+            f"</tt:Device>{events}<tt:Media><tt:XAddr>{at}/media</tt:XAddr><tt:StreamingCapabilities/></tt:Media>{ptz}"
             "</tds:Capabilities></tds:GetCapabilitiesResponse>"
         )
 
@@ -235,6 +255,61 @@ class OnvifCamera:
         self._view = self.presets[token][1]
         return "<tptz:GotoPresetResponse/>"
 
+    # Events.
+
+    def tell(self, topic: str, source: str, *, holds: bool, item: str = "State") -> None:
+        """Have the camera say that something of it holds, or no longer does."""
+        body = (
+            f'<wsnt:NotificationMessage><wsnt:Topic Dialect="{CONCRETE}">tns1:{topic}</wsnt:Topic><wsnt:Message>'
+            '<tt:Message UtcTime="2026-11-25T12:00:00Z" PropertyOperation="Changed"><tt:Source>'
+            f'<tt:SimpleItem Name="Source" Value="{source}"/></tt:Source><tt:Data>'
+            f'<tt:SimpleItem Name="{item}" Value="{"true" if holds else "false"}"/></tt:Data></tt:Message>'
+            "</wsnt:Message></wsnt:NotificationMessage>"
+        )
+        self._states[topic, source] = body
+        self._news.append(body)
+
+    def restart(self) -> None:
+        """Forget who listened, as a camera does that was switched off and on."""
+        self.subscribers = 0
+        self._news.clear()
+
+    @property
+    def has_news(self) -> bool:
+        return bool(self._news) or not self.subscribers
+
+    def _CreatePullPointSubscription(self, _request: ET.Element) -> str:
+        self.subscribers += 1
+        address = f"http://127.0.0.1:{self.port}/onvif/pull"
+        return (
+            "<tev:CreatePullPointSubscriptionResponse><tev:SubscriptionReference>"
+            f"<wsa5:Address>{address}</wsa5:Address></tev:SubscriptionReference>{self._lives()}"
+            "</tev:CreatePullPointSubscriptionResponse>"
+        )
+
+    def _lives(self) -> str:
+        now = datetime.now(UTC) + timedelta(seconds=self.ahead_s)
+        until = now + timedelta(seconds=120)
+        return (
+            f"<wsnt:CurrentTime>{now:%Y-%m-%dT%H:%M:%SZ}</wsnt:CurrentTime>"
+            f"<wsnt:TerminationTime>{until:%Y-%m-%dT%H:%M:%SZ}</wsnt:TerminationTime>"
+        )
+
+    def _SetSynchronizationPoint(self, _request: ET.Element) -> str:
+        self._news = list(self._states.values())
+        return "<tev:SetSynchronizationPointResponse/>"
+
+    def _PullMessages(self, _request: ET.Element) -> str:
+        if not self.subscribers:
+            raise Fault("ResourceUnknown", "The subscription is not known")
+        news, self._news = "".join(self._news), []
+        times = self._lives().replace("wsnt:", "tev:")
+        return f"<tev:PullMessagesResponse>{times}{news}</tev:PullMessagesResponse>"
+
+    def _Unsubscribe(self, _request: ET.Element) -> str:
+        self.subscribers = max(0, self.subscribers - 1)
+        return "<wsnt:UnsubscribeResponse/>"
+
 
 def _find(request: ET.Element, name: str) -> ET.Element | None:
     return next((one for one in request.iter() if one.tag.rpartition("}")[2] == name), None)
@@ -295,7 +370,15 @@ async def _respond(camera: OnvifCamera, request: bytes, writer: asyncio.StreamWr
     if faults.status is not None:
         status, body, kind = faults.status, f"<html><body>{faults.status}</body></html>".encode(), "text/html"
     else:
-        status, body = (200, faults.body) if faults.body is not None else camera.answer(request)
+        if b":PullMessages" in request or b"<PullMessages" in request:
+            for _ in range(PULL_LOOKS):
+                if camera.has_news:
+                    break
+                await asyncio.sleep(0.05)
+        if faults.page_for and faults.page_for.encode() in request:
+            status, body = 200, b"<html><body>Welcome</body></html>"
+        else:
+            status, body = (200, faults.body) if faults.body is not None else camera.answer(request)
         kind = "application/soap+xml; charset=utf-8"
     head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     if faults.cut:

@@ -60,6 +60,8 @@ class Projector:
     avmt: str = "30"
     ires: str = "1920x1080"
     has_lamp: bool = True
+    filter_hours: str = "321"
+    """``ERR1``: it has none."""
     warms: int = 1
     """After POWR 1 and POWR 0, so many looks at the power tell 3 and 2 (warm-up and cooling)."""
     faults: Faults = field(default_factory=Faults)
@@ -85,7 +87,7 @@ class Projector:
             "INFO": "", "ERST": self.erst, "LAMP": self.hours if self.has_lamp else "ERR1",
         }  # fmt: skip
         if self.class_ == 2:
-            standing["SNUM"] = "SN-42"
+            standing |= {"SNUM": "SN-42", "FILT": self.filter_hours}
         if param == "?" and body in standing:
             return standing[body]
         if body not in ("INPT", "AVMT", "INST", *(("IRES", "INNM") if self.class_ == 2 else ())):

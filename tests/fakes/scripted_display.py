@@ -62,7 +62,7 @@ class _Open:
             if of._left <= 0:
                 of.power_state = Power.ON if told is Power.WARMING else Power.STANDBY
         shown = of.shown if told in (Power.ON, Power.UNKNOWN) else None
-        return DisplayStatus(power=told, input=shown, **of.status)  # type: ignore[arg-type]  # keys of any field
+        return DisplayStatus(power=told, **{"input": shown, **of.status})  # type: ignore[arg-type]  # keys of any field
 
     async def power(self, on: bool) -> None:
         of = self._of

@@ -33,11 +33,15 @@ class Data:
 
 @given(st.lists(st.tuples(SAID, st.booleans(), st.floats(0, 1)), max_size=20))
 def test_a_page_may_say_anything(said: list[tuple[bytes, bool, float]]) -> None:
-    heard: list[channel.Hello | channel.Reception | channel.Bye] = []
+    heard: list[channel.FromPupil] = []
+    misused: list[float] = []
     data, now_s = Data(), 0.0
-    lesson_channel = LessonChannel(cast(RTCDataChannel, data), heard.append, lambda: now_s)
+    lesson_channel = LessonChannel(
+        cast(RTCDataChannel, data), heard.append, lambda: now_s, lambda: misused.append(now_s)
+    )
     for payload, is_text, wait_s in said:
         now_s += wait_s
         data.hear(payload.decode("utf-8", "replace") if is_text else payload)
     assert len(heard) + lesson_channel.ignored == len(said)
+    assert len(misused) <= 1
     assert all(len(message.name) <= 40 for message in heard if isinstance(message, channel.Hello))

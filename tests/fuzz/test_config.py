@@ -21,6 +21,21 @@ LOADERS = {"agent": agent_config.load, "controller": controller_config.load}
 EXAMPLES = {name: (DEPLOY / f"examples/{name}.toml").read_text() for name in LOADERS}
 DOCUMENTS: dict[str, dict[str, Any]] = {name: tomllib.loads(text) for name, text in EXAMPLES.items()}
 
+TURNING = {
+    **DOCUMENTS["agent"],
+    "ptz": {
+        "driver": "visca",
+        "host": "camera",
+        "presets": {"board": 1, "teacher": "2", "class": 3},
+        "class_preset": True,
+        "no_mask": ["teacher"],
+    },
+    "mask": [
+        {"preset": "board", "rectangle": [0, 0.5, 0.5, 0.5]},
+        {"preset": "class", "polygon": [[0, 0], [1, 0], [0.5, 1]]},
+    ],
+}
+
 
 def _toml(value: Any) -> str:
     try:
@@ -63,7 +78,7 @@ def test_any_file_is_a_configuration_or_told_to_be_none(name: str, tmp_path: Pat
     assert all(error.summary and all(problem.strip() for problem in error.problems) for error in said)
 
 
-@given(broken([DOCUMENTS["agent"]]))
+@given(broken([DOCUMENTS["agent"], TURNING]))
 def test_any_table_is_a_rooms_configuration_or_told_to_be_none(raw: Any) -> None:
     if not isinstance(raw, dict):
         return

@@ -16,12 +16,12 @@ from tests.fuzz.inputs import payloads
 from tests.integration.controller.scripted import (
     ROOM,
     centre_config,
-    eventually,
     register,
     running_centre,
     scripted_room,
 )
 from tests.unit.protocol.samples import SAMPLES
+from tests.waiting import until
 
 GOOD = [json.loads(sample.model_dump_json()) for sample in SAMPLES.values()]
 
@@ -65,7 +65,7 @@ async def test_a_room_may_say_anything_and_nothing_that_is_right_is_lost(
             return {one for command in room.commands_named("event.ack") for one in command.args["ids"]}
 
         right = {f"right-{number}" for number in range(0, len(said(room.topics.base)), 25)}
-        await eventually("every right fact is stored", lambda: right <= acknowledged())
+        await until(lambda: right <= acknowledged(), "every right fact is stored")
         assert (await centre.http.get("/readyz")).status_code == 200
         assert (await centre.http.get("/healthz")).status_code == 200
     faults = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR or record.exc_info]

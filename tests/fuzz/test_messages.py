@@ -89,8 +89,18 @@ async def answering_room(folder: Path) -> AsyncIterator[tuple[Served, list[Answe
     outbox = Outbox(folder / "outbox.sqlite")
     keeper = LessonKeeper(folder / "lesson.json", "boot")
     lesson = Lesson(lambda: "B12", (), CaptureHost([]), StreamSettings(max_viewers=3), outbox, keeper, Departures())
+
+    async def tested() -> messages.SelfTestNumbers:
+        return messages.SelfTestNumbers(state="done", elapsed_s=0.0)
+
     commands = Commands(
-        lesson, outbox, Reach(), is_ready=lambda: True, on_acknowledged=lambda: None, on_seen=lambda check: None
+        lesson,
+        outbox,
+        Reach(),
+        is_ready=lambda: True,
+        on_acknowledged=lambda: None,
+        on_seen=lambda check: None,
+        on_selftest=tested,
     )
     answers: list[Answer] = []
 
@@ -117,12 +127,15 @@ async def answering_room(folder: Path) -> AsyncIterator[tuple[Served, list[Answe
 
 COMMANDS: list[tuple[str, dict[str, Any]]] = [
     ("rtc.offer", {"viewer": "v-1", "sdp": "v=0\r\n", "holder": "h-1"}),
+    ("rtc.publish", {"viewer": "v-1", "sdp": "v=0\r\n", "holder": "h-1"}),
+    ("rtc.relay", {"holder": "h-1"}),
     ("rtc.candidate", {"viewer": "v-1", "candidates": ["candidate:1 1 udp 1 192.0.2.1 9 typ host"], "mid": "0"}),
     ("rtc.close", {"viewer": "v-1"}),
     ("lesson.stop", {"actor": "it"}),
     ("lesson.propose", {"proposal": "p-1", "actor": "it", "expires_s": 60}),
     ("lesson.mute", {"actor": "it", "sound": False}),
     ("check.seen", {"check": "on-air", "actor": "it"}),
+    ("selftest.run", {"actor": "it"}),
     ("event.ack", {"ids": ["e-1", "e-2"]}),
 ]
 

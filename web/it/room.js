@@ -6,7 +6,7 @@ import { signal } from '@preact/signals';
 import { Age } from './list.js';
 import { Dialog, Icon } from './parts.js';
 import { address, follow, route } from './route.js';
-import { deviceWords, eventKind, eventWords, isRunning, KIND_SIGN, kindOf, topLine } from './room_words.js';
+import { checkName, deviceWords, eventKind, eventWords, isRunning, KIND_SIGN, kindOf, topLine, valueWords } from './room_words.js';
 import { actOn, busy, history, now, openRoom, outcome, rooms, say, session, t, tn } from './store.js';
 
 /** @typedef {import('../lib/protocol').RoomView} RoomView */
@@ -48,6 +48,10 @@ export const RoomPage = () => {
       <section class="card" aria-labelledby="numbers-title">
         <h2 id="numbers-title">${t('it.numbers')}</h2>
         <${Numbers} room=${room} />
+      </section>
+      <section class="card wide" aria-labelledby="checks-title">
+        <h2 id="checks-title">${t('it.checks')}</h2>
+        <${Checks} room=${room} />
       </section>
       <section class="card wide" aria-labelledby="history-title">
         <h2 id="history-title">${t('it.history')}</h2>
@@ -152,7 +156,7 @@ const Devices = (/** @type {{room: RoomView}} */ { room }) =>
                 <td>
                   <span class="state"
                     ><span class="square" data-kind=${kind} aria-hidden="true">${KIND_SIGN[kind]}</span
-                    ><span>${room.is_stale && !device.problem ? t('it.device.was.' + device.status) : deviceWords(say(), device)}${device.problem && html`<span class="soft under">${device.problem.code}</span>`}</span></span
+                    ><span>${room.is_stale && !device.problem ? t('it.device.was.' + device.status) : deviceWords(say(), device)}${device.problem && html`<span class="soft under">${device.problem.code}</span>`}${device.in_use && html`<span class="soft under">${t('panel.microphones.heard')}</span>`}</span></span
                   >
                 </td>
                 <td class="soft">${say().duration((now.value - Date.parse(device.since)) / 1000)}</td>
@@ -160,6 +164,36 @@ const Devices = (/** @type {{room: RoomView}} */ { room }) =>
             })}
           </tbody>
         </table>`;
+
+/** @type {Record<string, number>} */
+const SEVERITY = { critical: 0, warning: 1, unknown: 2, ok: 3 };
+
+/** Everything that the room looks at, worst first; what is not well has its sentence above. */
+const Checks = (/** @type {{room: RoomView}} */ { room }) => {
+  if (!room.checks.length) return html`<p class="soft">${t('it.checks.none')}</p>`;
+  const checks = [...room.checks].sort((one, other) => SEVERITY[one.status] - SEVERITY[other.status]);
+  return html`<table id="checks">
+    <thead>
+      <tr>
+        <th scope="col">${t('it.col.check')}</th>
+        <th scope="col">${t('it.col.state')}</th>
+        <th scope="col">${t('it.col.value')}</th>
+      </tr>
+    </thead>
+    <tbody>
+      ${checks.map((check) => {
+        const kind = room.is_stale ? 'unknown' : STATUS_KIND[check.status];
+        return html`<tr key=${check.id} data-kind=${kind} data-check=${check.id}>
+          <th scope="row">${checkName(say(), check)}</th>
+          <td>
+            <span class="state"><span class="square" data-kind=${kind} aria-hidden="true">${KIND_SIGN[kind]}</span><span>${t('it.check.' + check.status)}<span class="soft under">${t('it.check.since', { time: say().duration((now.value - Date.parse(check.since)) / 1000) })}</span></span></span>
+          </td>
+          <td class="value">${valueWords(say(), check) || '–'}</td>
+        </tr>`;
+      })}
+    </tbody>
+  </table>`;
+};
 
 const Numbers = (/** @type {{room: RoomView}} */ { room }) => {
   const words = say();
@@ -198,5 +232,5 @@ function shortTime(at) {
   const isToday = date.toDateString() === new Date(now.value).toDateString();
   /** @type {Intl.DateTimeFormatOptions} */
   const day = isToday ? {} : { day: '2-digit', month: '2-digit' };
-  return new Intl.DateTimeFormat(say().lang, { ...day, hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(date);
+  return new Intl.DateTimeFormat(say().locale, { ...day, hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(date);
 }

@@ -1,8 +1,11 @@
 // A room in words: which kind of state it is in, its top line, its events. Pure: facts in, sentences out.
 
+import { CHECK_NAMES } from './check_names.js';
+
 /** @typedef {import('../lib/protocol').RoomView} RoomView */
 /** @typedef {import('../lib/protocol').DeviceReport} DeviceReport */
 /** @typedef {import('../lib/protocol').EventView} EventView */
+/** @typedef {import('../lib/protocol').Check} Check */
 /** @typedef {import('../lib/i18n.js').Words} Words */
 
 /** Worst first. */
@@ -67,6 +70,7 @@ export function topLine(words, room, nowMs) {
     parts.push(room.viewers ? words.tn('it.pupils', room.viewers) : words.t('it.pupils.none'));
     if (room.paused) parts.push(words.t('it.top.paused'));
     if (room.frozen) parts.push(words.t('it.top.frozen'));
+    if (room.recording) parts.push(words.t('it.top.recording'));
     if (room.on_air && !room.on_air.sound) parts.push(words.t('it.top.muted'));
   } else parts.push(words.t('it.top.' + room.state));
   for (const device of room.devices)
@@ -94,8 +98,12 @@ export function eventWords(words, event) {
       return words.t('it.event.device.lost', { device: role });
     case 'device.back':
       return words.t('it.event.device.back', { device: role, time: words.duration(fact.away_s || 0) });
+    case 'microphone.changed':
+      return words.t('it.event.microphone.' + fact.reason, { device: fact.device });
     case 'viewer.joined':
       return words.t('it.event.viewer.joined');
+    case 'viewer.removed':
+      return words.t('it.event.viewer.removed');
     case 'viewer.left':
       return words.t('it.event.viewer.left', { time: words.duration(fact.stayed_s || 0) });
     case 'sending.stopped':
@@ -110,7 +118,22 @@ export function eventWords(words, event) {
 }
 
 /** @type {Record<string, string>} */
-const EVENT_KIND = { 'device.lost': 'bad', 'sending.stopped': 'bad', 'device.back': 'ok', 'lesson.started': 'live', 'lesson.ended': 'off', 'proposal.answered': 'off' };
+const EVENT_KIND = { 'device.lost': 'bad', 'sending.stopped': 'bad', 'device.back': 'ok', 'microphone.changed': 'off', 'lesson.started': 'live', 'lesson.ended': 'off', 'proposal.answered': 'off' };
 
 /** @param {EventView} event */
 export const eventKind = (event) => EVENT_KIND[event.kind] || 'quiet';
+
+/** What is looked at, in words; the id of one from a newer version. @param {Words} words @param {Check} check */
+export function checkName(words, check) {
+  const name = CHECK_NAMES[check.id];
+  return name ? name[words.lang] : check.id;
+}
+
+/** A check's number with its unit; empty when it has none. @param {Words} words @param {Check} check */
+export function valueWords(words, check) {
+  if (check.value === null) return '';
+  const n = words.number(check.value, { maximumFractionDigits: Math.abs(check.value) < 10 ? 2 : 1 });
+  if (!check.unit) return n;
+  const key = 'unit.of.' + check.unit;
+  return words.has(key) ? words.t(key, { n }) : n + '\u00a0' + check.unit;
+}

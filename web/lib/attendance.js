@@ -2,18 +2,25 @@
 
 import { ApiError, json } from './api.js';
 import { Backoff } from './backoff.js';
+import { Listening } from './listening.js';
 import { Reach } from './reach.js';
+import { RelayMedia } from './relay.js';
 import { EventLine } from './sse.js';
-import { WhepConnection } from './whep.js';
+import { LOST_MS, WhepConnection } from './whep.js';
 
 /** @typedef {import('./protocol').JoinAnswer} JoinAnswer */
 /** @typedef {import('./protocol').JoinRequest} JoinRequest */
 /** @typedef {import('./protocol').LessonView} LessonView */
 /** @typedef {import('./protocol').Notice} Notice */
+/** @typedef {import('./protocol').Sending} Sending */
+/** @typedef {import('./protocol').Wish} Wish */
+/** @typedef {import('./protocol').Reception['output']} Output */
 /** @typedef {import('./whep.js').Track} Track */
 
-/** Each 2 s the room learns what really arrives here. */
-const RECEPTION_MS = 2000;
+/** Each second the room learns what really arrives here. */
+const RECEPTION_MS = 1000;
+/** Sound without a packet for nearly so long is none. */
+const SOUND_MS = 900;
 /** An offer that waits in a room that has just fallen is lost: ask again soon, then give slow lines their time. */
 const OFFER_TIMEOUTS_MS = [3000, 5000, 10000];
 /** A room whose agent was restarted says for some seconds that it has no lesson, and then resumes it. */
@@ -26,12 +33,13 @@ const FRESH_MS = 11 * 3600 * 1000;
 /** A renewal that takes longer does not hold up the attempt: most credentials are still good, and the next one finds it. */
 const RENEW_MS = 1000;
 /** Refusals that another try cannot heal. */
-const HOPELESS = ['no-common-codec', 'offer-invalid', 'offer-too-large', 'browser-too-old', 'answer-invalid'];
+const HOPELESS = ['not-admitted', 'lesson-locked', 'no-common-codec', 'offer-invalid', 'offer-too-large', 'browser-too-old', 'answer-invalid'];
 
 /**
  * Events: `view` {LessonView}; `phase` {'waiting' | 'class' | 'ended', reason}; `tracks` {tracks: {sound?, board?, camera?}, connection};
- * `line` {state: 'connecting' | 'connected' | 'lost', sinceMs, code}; `notice` {Notice}; `sample` {Sample};
- * `refused` {ApiError}.
+ * `line` {state: 'connecting' | 'connected' | 'lost', sinceMs, code}; `notice` {Notice}; `sending` {Sending}; `sample` {Sample};
+ * `tiles` {ArrayBuffer}; `refused` {ApiError}; `greeted`, when a connection said who we are; `you` {You}, `talk`,
+ * `question-state` and `caption` as the room says them.
  */
 export class Attendance extends EventTarget {
   /** @param {{now?: () => number, newConnection?: () => WhepConnection}} [parts] wall clock, and what makes connections */
@@ -51,13 +59,31 @@ export class Attendance extends EventTarget {
     this.view = null;
     /** @type {Notice | null} */
     this.notice = null;
+    /** What the room says that it sends here. @type {Sending | null} */
+    this.sending = null;
+    /** How much is wanted, and what first; told at once and to each new connection. @type {Wish | null} */
+    this.wish = null;
     /** What is shown now. @type {WhepConnection | null} */
     this.current = null;
+    /** Where media come from in place of `current`, which keeps the lesson channel. @type {RelayMedia | null} */
+    this.relay = null;
+    /** Whether the room wants its pupils to play from the media server. @private */
+    this.wantsRelay = false;
+    /** Being connected to the media server. @private @type {RelayMedia | null} */
+    this.nextRelay = null;
+    /** @private */
+    this.relayBackoff = new Backoff(1000, 30000);
     this.isIn = false;
     this.name = '';
     this.isInRoom = false;
-    /** Asked before each report: does the page play what arrives? @type {() => boolean} */
-    this.playsSound = () => false;
+    /** Asked before each report: what becomes of the sound here? @type {() => Output} */
+    this.output = () => 'blocked';
+    /** Asked before each report: how many pictures a second are shown; null where the page cannot know. @type {(track: 'board' | 'camera') => number | null} */
+    this.shownFps = () => null;
+    /** @private */
+    this.listening = new Listening();
+    /** performance.now() when packets of the sound were last seen. @private */
+    this.soundAt = -Infinity;
     /** @private @type {JoinRequest} */
     this.key = {};
     /** The lesson's live events. @type {EventLine | null} */
@@ -130,6 +156,12 @@ export class Attendance extends EventTarget {
     if (view.lesson === this.over) this.waitAtTheDoor();
   }
 
+  /** Say how much is wanted, now and to each later connection. @param {Wish} wish */
+  wishFor(wish) {
+    this.wish = wish;
+    if (this.current && this.current.channel) this.current.channel.send(wish);
+  }
+
   /** The network may be another one: connect anew beside what there is, which stays until that stands. */
   reroute() {
     this.wake();
@@ -164,23 +196,54 @@ export class Attendance extends EventTarget {
     this.drop(how);
   }
 
+  /** Say something to the room; false when no connection can, and then nothing was said. @param {import('./channel.js').Said} message */
+  say(message) {
+    for (const connection of [this.next, this.current])
+      if (connection && connection.channel && connection.channel.send(message)) return true;
+    return false;
+  }
+
+  /** Whether the room has this page wait in the lobby. */
+  isKnocking() {
+    return !!this.next && this.next.isKnocking;
+  }
+
   /** Send what arrives here to the room now, and tell the page. */
   async report() {
     const connection = this.current;
     if (!connection || !connection.pc) return null;
-    const sample = await connection.sample().catch(() => null);
+    const sample = await (this.relay || connection).sample().catch(() => null);
     if (!sample || connection !== this.current) return null;
     this.tell('sample', sample);
+    const now = performance.now();
+    if (sample.tracks.sound.packets > 0) this.soundAt = now;
+    const output = this.output();
+    const { levels, playedRtp } = this.listening.take();
     if (connection.channel)
       connection.channel.send({
         type: 'reception',
-        board_fps: round(sample.tracks.board.fps),
-        camera_fps: round(sample.tracks.camera.fps),
-        is_heard: sample.tracks.sound.packets > 0 && this.playsSound(),
+        board_fps: round(this.fps('board', sample)),
+        camera_fps: round(this.fps('camera', sample)),
+        is_heard: now - this.soundAt < SOUND_MS && output === 'playing',
         loss_percent: round(sample.lossPercent),
         rtt_ms: sample.rttMs === null ? null : round(sample.rttMs),
+        output,
+        levels_dbfs: levels,
+        played_rtp: playedRtp,
       });
     return sample;
+  }
+
+  /** The page was touched: the browser may let more run now. */
+  touched() {
+    this.listening.touched();
+  }
+
+  /** @private What is shown; for a page in the background, which shows nothing, what arrives. @param {'board' | 'camera'} track @param {import('./meter.js').Sample} sample */
+  fps(track, sample) {
+    const shown = this.shownFps(track);
+    const { fps, packets } = sample.tracks[track];
+    return shown === null ? Math.max(fps, packets > 0 ? 1 : 0) : shown;
   }
 
   // --- the ticket -------------------------------------------------------------------------------------------------
@@ -352,11 +415,15 @@ export class Attendance extends EventTarget {
 
   /** @private @param {{keepalive?: boolean}} [how] */
   drop(how) {
+    this.listening.detach();
     for (const connection of [this.current, this.next, this.spare]) if (connection) connection.close(how);
     this.current = this.next = this.spare = null;
+    this.wantsRelay = false;
+    this.leaveRelay(how);
     this.lostAt = null;
     this.reach.stop();
     this.notice = null;
+    this.sending = null;
     this.backoff.hurry();
   }
 
@@ -418,9 +485,25 @@ export class Attendance extends EventTarget {
       const { name, track } = /** @type {CustomEvent<{name: Track, track: MediaStreamTrack}>} */ (event).detail;
       tracks[name] = track;
     });
-    next.addEventListener('channel-open', () => {
-      if (next.channel) next.channel.send({ type: 'hello', name: this.name, is_in_room: this.isInRoom });
+    /** @type {unknown[]} */
+    const early = [];
+    next.addEventListener('tiles', (event) => {
+      const { detail } = /** @type {CustomEvent<unknown>} */ (event);
+      if (isFirst || next === this.current) this.tell('tiles', detail);
+      else early.push(detail); // what is seen is still the old connection's
     });
+    next.addEventListener('channel-open', () => {
+      if (!next.channel) return;
+      next.channel.send({ type: 'hello', name: this.name, is_in_room: this.isInRoom });
+      if (this.wish) next.channel.send(this.wish);
+      this.tell('greeted', null);
+    });
+    next.addEventListener('sending', (event) => {
+      this.sending = /** @type {CustomEvent<Sending>} */ (event).detail;
+      this.tell('sending', this.sending);
+    });
+    for (const name of ['you', 'talk', 'question-state', 'caption'])
+      next.addEventListener(name, (event) => this.tell(name, /** @type {CustomEvent} */ (event).detail));
     next.addEventListener('notice', (event) => {
       this.notice = /** @type {CustomEvent<Notice>} */ (event).detail;
       this.tell('notice', this.notice);
@@ -429,6 +512,10 @@ export class Attendance extends EventTarget {
       const { reason } = /** @type {CustomEvent<import('./protocol').Ended>} */ (event).detail;
       if (reason === 'room-closing') next.lose(reason);
       else this.end(reason);
+    });
+    next.addEventListener('play-from', (event) => {
+      this.wantsRelay = /** @type {CustomEvent<import('./protocol').PlayFrom>} */ (event).detail.source !== 'room';
+      if (next === this.current) this.followRelay(tracks);
     });
     const media = new Promise((resolve, reject) => {
       next.addEventListener('media', resolve);
@@ -449,9 +536,76 @@ export class Attendance extends EventTarget {
     this.reach.stop();
     next.addEventListener('lost', () => this.onLost(next));
     next.addEventListener('back', () => this.onBack(next));
-    if (!isFirst) show();
+    if (!next.isResting) this.wantsRelay = false; // it is another room's run, or its line holds us again
+    if (!isFirst && !this.relay) show();
+    for (const message of early.splice(0)) this.tell('tiles', message);
     if (old) old.close();
+    if (next.transceivers.sound && !this.relay) this.listening.attach(next.transceivers.sound.receiver);
+    this.followRelay(tracks);
     this.tell('line', { state: 'connected', sinceMs: null, code: '' });
+  }
+
+  // --- the media server ---------------------------------------------------------------------------------------------
+
+  /** @private Play from where the room wants it; `tracks` are the room's own, shown when media come from there again. @param {Partial<Record<Track, MediaStreamTrack>>} tracks */
+  async followRelay(tracks) {
+    if (!this.wantsRelay && this.relay && this.current) {
+      await this.current.nextPacket(LOST_MS);
+      if (!this.wantsRelay && this.relay && this.current) this.tell('tracks', { tracks, connection: this.current });
+    }
+    if (!this.wantsRelay) this.leaveRelay();
+    if (this.relay) this.sayFrom('media-server'); // to a room that has us by a new connection
+    if (this.relay || this.nextRelay) return;
+    while (this.wantsRelay && !this.relay) {
+      const ticket = /** @type {JoinAnswer} */ (this.ticket);
+      const relay = (this.nextRelay = new RelayMedia());
+      try {
+        await relay.connect({ url: ticket.whep, token: ticket.token, iceServers: ticket.ice_servers, timeoutMs: 10000 });
+      } catch (error) {
+        console.info('the media server gives nothing', error instanceof ApiError ? error.code : error);
+        relay.close();
+        if (this.wantsRelay) this.sayFrom('room');
+        await this.relayBackoff.wait();
+        this.nextRelay = null;
+        continue;
+      }
+      this.nextRelay = null;
+      if (!this.wantsRelay) {
+        relay.close();
+        return;
+      }
+      this.relay = relay;
+      this.relayBackoff.reset();
+      relay.addEventListener('lost', () => this.onRelayLost(relay, tracks));
+      this.listening.attach(relay.main.transceivers.sound.receiver);
+      this.tell('tracks', { tracks: relay.tracks, connection: relay.main });
+      this.sayFrom('media-server');
+    }
+  }
+
+  /** @private @param {RelayMedia} relay @param {Partial<Record<Track, MediaStreamTrack>>} tracks */
+  onRelayLost(relay, tracks) {
+    if (relay !== this.relay) return;
+    this.sayFrom('room');
+    this.leaveRelay();
+    if (this.current) this.tell('tracks', { tracks, connection: this.current });
+    this.relayBackoff.wait().then(() => this.followRelay(tracks));
+  }
+
+  /** @private @param {import('./protocol').PlaysFrom['source']} source */
+  sayFrom(source) {
+    if (!this.current) return;
+    if (source === 'room') this.current.rest(false); // it sends again as soon as it hears this
+    if (this.current.channel) this.current.channel.send({ type: 'plays-from', source });
+  }
+
+  /** @private @param {{keepalive?: boolean}} [how] */
+  leaveRelay(how) {
+    if (this.relay && this.current && this.current.transceivers.sound)
+      this.listening.attach(this.current.transceivers.sound.receiver);
+    for (const relay of [this.relay, this.nextRelay]) if (relay) relay.close(how);
+    this.relay = null;
+    this.relayBackoff.hurry();
   }
 
   /** @private @param {WhepConnection} connection */

@@ -2,16 +2,23 @@
 
 /** @typedef {import('./protocol').Hello} Hello */
 /** @typedef {import('./protocol').Reception} Reception */
+/** @typedef {import('./protocol').Hand} Hand */
+/** @typedef {import('./protocol').Question} Question */
+/** @typedef {import('./protocol').Reaction} Reaction */
+/** @typedef {import('./protocol').CannotHear} CannotHear */
+/** @typedef {import('./protocol').PlaysFrom} PlaysFrom */
 /** @typedef {import('./protocol').Bye} Bye */
-/** @typedef {import('./protocol').Notice} Notice */
-/** @typedef {import('./protocol').Ended} Ended */
+/** @typedef {import('./protocol').Wish} Wish */
+/** What a page says. @typedef {Hello | Reception | Wish | Hand | Question | Reaction | CannotHear | PlaysFrom | Bye} Said */
 
 export const LABEL = 'lesson';
+/** What the room says: each is an event with the message as its detail. */
+export const FROM_ROOM = ['notice', 'you', 'sending', 'talk', 'question-state', 'caption', 'play-from', 'ended'];
 
 /**
  * Speaks over one data channel, for as long as that lives.
  *
- * Events: `open`; `notice` {Notice}; `ended` {Ended}; `close`. A message of a type that this page does not know is
+ * Events: `open`; `close`; each of `FROM_ROOM`. A message of a type that this page does not know is
  * left alone: rooms and pages are updated apart.
  */
 export class LessonChannel extends EventTarget {
@@ -24,7 +31,7 @@ export class LessonChannel extends EventTarget {
     channel.addEventListener('message', (event) => this.receive(event.data));
   }
 
-  /** Say something; false when the channel is not open, and then nothing was said. @param {Hello | Reception | Bye} message */
+  /** Say something; false when the channel is not open, and then nothing was said. @param {Said} message */
   send(message) {
     if (this.channel.readyState !== 'open') return false;
     this.channel.send(JSON.stringify(message));
@@ -43,7 +50,7 @@ export class LessonChannel extends EventTarget {
     } catch (error) {
       return;
     }
-    if (message && (message.type === 'notice' || message.type === 'ended'))
+    if (message && FROM_ROOM.indexOf(message.type) >= 0)
       this.dispatchEvent(new CustomEvent(message.type, { detail: message }));
   }
 }

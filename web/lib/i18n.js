@@ -9,8 +9,11 @@ export const LANGS = ['fr', 'en'];
 
 /** Words of one language. Events: `change`, after another language was loaded. */
 export class Words extends EventTarget {
-  constructor() {
+  /** @param {string[]} [more] further catalogues, which other pages do not wait for: `panel` is `panel.fr.json` */
+  constructor(more) {
     super();
+    /** @private */
+    this.names = [''].concat((more || []).map((name) => name + '.'));
     /** @type {Lang} */
     this.lang = preferred();
     /** @private @type {Record<string, string>} */
@@ -21,9 +24,12 @@ export class Words extends EventTarget {
   /** Load the words of the chosen language. Rejects when they cannot be had. @param {Lang} [lang] */
   async load(lang) {
     const wanted = lang || this.lang;
-    const response = await fetch(new URL('../i18n/' + wanted + '.json', import.meta.url).href);
-    if (!response.ok) throw new Error('words of ' + wanted + ': HTTP ' + response.status);
-    this.catalogue = await response.json();
+    const parts = this.names.map(async (name) => {
+      const response = await fetch(new URL('../i18n/' + name + wanted + '.json', import.meta.url).href);
+      if (!response.ok) throw new Error('words of ' + wanted + ': HTTP ' + response.status);
+      return response.json();
+    });
+    this.catalogue = Object.assign({}, ...(await Promise.all(parts)));
     this.lang = wanted;
     this.isLoaded = true;
     this.dispatchEvent(new CustomEvent('change'));
@@ -63,19 +69,24 @@ export class Words extends EventTarget {
     return this.t(this.has(key) ? key : 'error.internal', params);
   }
 
+  /** For `Intl`: the language with its region. */
+  get locale() {
+    return regional(this.lang, readerWishes());
+  }
+
   /** @param {number} n @param {Intl.NumberFormatOptions} [options] */
   number(n, options) {
-    return new Intl.NumberFormat(this.lang, options).format(n);
+    return new Intl.NumberFormat(this.locale, options).format(n);
   }
 
   /** Hour and minute of a date. @param {Date | string | number} at */
   time(at) {
-    return new Intl.DateTimeFormat(this.lang, { hour: '2-digit', minute: '2-digit' }).format(new Date(at));
+    return new Intl.DateTimeFormat(this.locale, { hour: '2-digit', minute: '2-digit' }).format(new Date(at));
   }
 
   /** A date with weekday, hour and minute. @param {Date | string | number} at */
   dayAndTime(at) {
-    return new Intl.DateTimeFormat(this.lang, { weekday: 'long', day: 'numeric', month: 'long', hour: '2-digit', minute: '2-digit' }).format(new Date(at));
+    return new Intl.DateTimeFormat(this.locale, { weekday: 'long', day: 'numeric', month: 'long', hour: '2-digit', minute: '2-digit' }).format(new Date(at));
   }
 
   /** How long, in the two largest units that matter: "4 s", "12 min", "2 h 05". @param {number} seconds */
@@ -100,6 +111,17 @@ function two(n) {
   return n < 10 ? '0' + n : String(n);
 }
 
+/** The region of a language whose dates and numbers are shown: the reader's own, else Europe's. @param {Lang} lang @param {readonly string[]} wishes */
+export function regional(lang, wishes) {
+  const own = wishes.find((wish) => wish.slice(0, 3).toLowerCase() === lang + '-');
+  return own || { fr: 'fr-FR', en: 'en-GB' }[lang];
+}
+
+/** What the browser's reader reads, dearest first. @returns {readonly string[]} */
+function readerWishes() {
+  return navigator.languages || [navigator.language];
+}
+
 /** @returns {Lang} */
 function preferred() {
   let chosen = null;
@@ -108,7 +130,7 @@ function preferred() {
   } catch (error) {
     chosen = null;
   }
-  const wishes = [chosen].concat(navigator.languages || [navigator.language]);
+  const wishes = [chosen].concat(readerWishes());
   for (const wish of wishes) {
     const lang = LANGS.find((known) => !!wish && wish.slice(0, 2).toLowerCase() === known);
     if (lang) return lang;

@@ -20,9 +20,30 @@ export interface Answer {
   error: Problem | null;
 }
 
+/** ``POST /api/audience/answered``: this question is answered, aloud as a rule. */
+export interface AnsweredBody {
+  pupil: string;
+  id: string;
+}
+
 /** The page is closed. */
 export interface Bye {
   type: "bye";
+}
+
+/** One tap *Je n'entends pas*, with what the page found when it checked itself. */
+export interface CannotHear {
+  type: "cannot-hear";
+  found: string;
+}
+
+/** A sentence that is said; one with the same id takes the place of the one before until it is final. */
+export interface Caption {
+  type: "caption";
+  id: number;
+  text: string;
+  language: string;
+  is_final: boolean;
 }
 
 /** One thing that is looked at. */
@@ -56,6 +77,11 @@ export interface Command {
 export interface ConfigDocument {
   rev: number;
   config: RoomConfig;
+}
+
+/** ``POST /api/camera/confirm``: somebody in the room looked at this view and found it right. */
+export interface ConfirmBody {
+  view: string;
 }
 
 /** Birth or death of one controller instance. */
@@ -95,22 +121,24 @@ export interface DeviceReport {
   status: CheckStatus;
   since: string;
   problem: Problem | null;
+  /** of several microphones: this is the one that pupils hear */
+  in_use: boolean | null;
 }
 
 /** What a device is for. */
-export type DeviceRole = "camera" | "microphone" | "board" | "loudspeaker";
+export type DeviceRole = "camera" | "microphone" | "board" | "loudspeaker" | "board-sound";
 
 /** The lesson is over, or this viewer is shown out; the connection closes after it. */
 export interface Ended {
   type: "ended";
-  reason: "lesson-ended" | "room-closing" | "removed";
+  reason: "lesson-ended" | "room-closing" | "removed" | "refused" | "misused";
 }
 
 /** A fact with an id. It stays in the room's outbox until the centre has stored it and said so. */
 export interface Event {
   id: string;
   at: string;
-  fact: LessonStarted | LessonEnded | DeviceLost | DeviceBack | ViewerJoined | ViewerLeft | ProposalAnswered | SendingStopped;
+  fact: LessonStarted | LessonEnded | DeviceLost | DeviceBack | MicrophoneChanged | ViewerJoined | ViewerLeft | ViewerRemoved | ProposalAnswered | SendingStopped;
 }
 
 /** ``cmd/event.ack`` → {}: the centre has stored these. */
@@ -131,9 +159,20 @@ export interface EventsView {
   events: EventView[];
 }
 
+/** ``POST /api/lesson/framing``: the camera's picture follows people by itself, or shows what the camera shows. */
+export interface FramingBody {
+  on: boolean;
+}
+
 /** ``POST /api/lesson/freeze``: the board's last picture stays for pupils, or the board is shown again. */
 export interface FreezeBody {
   frozen: boolean;
+}
+
+/** The pupil raises a hand, or takes it down. */
+export interface Hand {
+  type: "hand";
+  is_raised: boolean;
 }
 
 /** Numbers, each 10 s, in a lesson each 3 s; never stored one by one. */
@@ -157,6 +196,17 @@ export interface Hello {
   is_in_room: boolean;
 }
 
+/** ``POST /api/camera/hold``: a button is held; said again each 0.2 s, or the camera stops after half a second. */
+export interface HoldBody {
+  press: string;
+  /** share of the top speed, -1 left … 1 right */
+  pan?: number;
+  /** -1 down … 1 up */
+  tilt?: number;
+  /** -1 wide … 1 narrow */
+  zoom?: number;
+}
+
 /** ``req/ice`` → `IceTold`: the room tries its ICE servers before a pupil depends on them. */
 export interface IceAsked {
 }
@@ -177,6 +227,8 @@ export interface JoinAnswer {
   token: string;
   /** path of the WHEP endpoint */
   whep: string;
+  /** path of the WHIP endpoint, for a pupil whose hand is taken */
+  whip: string;
   /** path of the SSE of this lesson */
   events: string;
   ice_servers: IceServer[];
@@ -247,6 +299,30 @@ export interface LessonView {
   paused: boolean;
 }
 
+/** ``POST /api/audience/lobby``: newcomers wait until they are let in, or come in at once. */
+export interface LobbyBody {
+  on: boolean;
+}
+
+/** ``POST /api/audience/lock``: nobody new comes in, or the door is open again. */
+export interface LockBody {
+  on: boolean;
+}
+
+/** ``POST /api/lesson/microphone``: hear this one. ``…/microphone/not-now``: do not propose it again. */
+export interface MicrophoneBody {
+  id: string;
+}
+
+/** Pupils hear the room by another of its microphones from now on. */
+export interface MicrophoneChanged {
+  kind: "microphone.changed";
+  device: string;
+  before: string;
+  /** the one before died; the wanted one is back; somebody here chose it, or took what was proposed */
+  reason: "lost" | "back" | "chosen" | "proposed";
+}
+
 /** The lesson as the pupil may know it: at once after ``hello`` and on every change. */
 export interface Notice {
   type: "notice";
@@ -257,6 +333,8 @@ export interface Notice {
   on_air: OnAir;
   /** the teacher holds the board's picture as it was */
   frozen: boolean;
+  /** what pupils are sent is recorded in the room, now */
+  recording: boolean;
   elapsed_s: number;
   viewers: number;
   /** tracks whose device is away, so that a stand-in is sent */
@@ -277,6 +355,37 @@ export interface OnAirBody {
   sound?: boolean | null;
 }
 
+/** What pupils say and who may come in, while a lesson runs. */
+export interface PanelAudience {
+  /** newcomers wait until somebody here lets them in */
+  has_lobby: boolean;
+  /** nobody new comes in */
+  is_locked: boolean;
+  /** somebody was removed, and the centre has not made another code yet */
+  is_code_old: boolean;
+  knocking: PanelKnock[];
+  hands: PanelHand[];
+  questions: PanelQuestion[];
+  reactions: PanelReaction[];
+  troubles: PanelTrouble[];
+}
+
+/** The camera's picture that follows people by itself. */
+export interface PanelFraming {
+  /** crop: a part of the picture is shown; ptz: the camera turns */
+  mode: "crop" | "ptz";
+  is_on: boolean;
+  doing: "off" | "wide" | "following" | "waiting" | "failed";
+}
+
+/** A hand that is up; the one that is called first, then in the order in which they were raised. */
+export interface PanelHand {
+  pupil: string;
+  name: string;
+  since_s: number;
+  is_taken: boolean;
+}
+
 /** A lesson that a power cut ended: somebody in the room says whether it goes on. */
 export interface PanelInterrupted {
   lesson: string;
@@ -285,10 +394,56 @@ export interface PanelInterrupted {
   interrupted_at: string;
 }
 
+/** Somebody who waits in the lobby. */
+export interface PanelKnock {
+  pupil: string;
+  name: string;
+  since_s: number;
+}
+
 /** Sound meter; data of the SSE event ``level``, ten a second while the microphone is open. */
 export interface PanelLevel {
   rms_dbfs: number;
   peak_dbfs: number;
+  /** of the pupil who speaks; None: nobody does */
+  pupil_dbfs: number | null;
+}
+
+/** What is withheld of the camera's picture. */
+export interface PanelMasks {
+  /** why pupils see a stand-in; None: they see the picture */
+  cover: "moving" | "adrift" | "unchecked" | "moved" | "unknown" | null;
+  /** the view at hand, which somebody in the room has to look at before pupils see it */
+  to_check: string | null;
+}
+
+/** One of the room's microphones, as people there call it. */
+export interface PanelMicrophone {
+  id: string;
+  name: string;
+  is_alive: boolean;
+  /** what pupils hear */
+  is_in_use: boolean;
+}
+
+/** The choice in a running lesson, where the room has several. */
+export interface PanelMicrophones {
+  all: PanelMicrophone[];
+  /** the room's own, or the one that somebody here chose; it is heard when it lives */
+  wanted: string;
+  /** one that hears much better; nobody has answered yet */
+  proposal: string | null;
+}
+
+/** A stored view that a button goes to. */
+export interface PanelPreset {
+  name: string;
+  /** the camera stands there */
+  is_current: boolean;
+  /** the camera is on its way there */
+  is_heading: boolean;
+  /** changes with the picture of `/api/camera/preset/{name}.jpg`; None: there is none yet */
+  picture: string | null;
 }
 
 export interface PanelProposal {
@@ -297,12 +452,99 @@ export interface PanelProposal {
   remaining_s: number;
 }
 
+/** The camera that turns. */
+export interface PanelPtz {
+  is_connected: boolean;
+  problem: Problem | null;
+  can_turn: boolean;
+  can_zoom: boolean;
+  can_store: boolean;
+  presets: PanelPreset[];
+  /** none: not configured; locked: behind the PIN; unchecked, moved: somebody has to look at it first */
+  class_preset: "none" | "offered" | "locked" | "unchecked" | "moved" | "unsupported";
+}
+
+/** A written question that waits for its answer. */
+export interface PanelQuestion {
+  pupil: string;
+  /** the page's own, one of a kind for its pupil alone */
+  id: string;
+  name: string;
+  text: string;
+  since_s: number;
+}
+
+/** How many pupils showed this in the last seconds. */
+export interface PanelReaction {
+  kind: "yes" | "no" | "lost" | "slower" | "applause";
+  count: number;
+}
+
+/** One recording on the room's disk. */
+export interface PanelRecorded {
+  id: string;
+  /** None: it cannot be read, and can be deleted */
+  began_at: string | null;
+  duration_s: number;
+  size_bytes: number;
+  /** false: it was cut off, and is kept up to there */
+  is_whole: boolean;
+  /** when its time is over; sooner, oldest first, when room is needed */
+  deleted_at: string;
+  /** None: no link was asked for */
+  share: PanelShare | null;
+}
+
+/** Recording in this room. */
+export interface PanelRecording {
+  is_running: boolean;
+  elapsed_s: number | null;
+  /** why the last one of this lesson ended by itself */
+  problem: Problem | null;
+  /** newest first; none while the PIN is asked for */
+  all: PanelRecorded[];
+  /** in this run of the agent, newest first */
+  removed: PanelRemoved[];
+}
+
+/** A recording that the room deleted by itself. */
+export interface PanelRemoved {
+  began_at: string | null;
+  /** its time was over; all together were too large; the lesson needs the disk */
+  reason: "age" | "size" | "disk";
+}
+
+/** A link to one recording, through the centre. */
+export interface PanelShare {
+  state: "waiting" | "sending" | "ready" | "failed";
+  /** of it is at the centre */
+  percent: number;
+  /** whoever has it can see the recording until it runs out */
+  link: string | null;
+  expires_at: string | null;
+  problem: Problem | null;
+}
+
 /** One line after the lesson. */
 export interface PanelSummary {
   lesson: string;
   duration_s: number;
   viewers_most: number;
   problems: Text[];
+}
+
+/** The pupil whose hand is taken. ``POST /api/audience/lower`` ends it. */
+export interface PanelTalk {
+  pupil: string;
+  name: string;
+  /** invited: its microphone is not connected; waiting: connected, and nothing has come for a moment */
+  state: "invited" | "waiting" | "heard" | "no-loudspeaker" | "paused";
+}
+
+/** A pupil touched *Je n'entends pas*; ``found`` is what its page found when it checked itself. */
+export interface PanelTrouble {
+  pupil: string;
+  found: string;
 }
 
 /** Everything the panel shows. ``GET /api/panel``; data of the SSE event ``panel``, sent on change. */
@@ -319,10 +561,27 @@ export interface PanelView {
   muted_from_afar: boolean;
   sign: Sign;
   viewers: PanelViewer[];
+  /** None: no lesson runs */
+  audience: PanelAudience | null;
+  /** the pupil whose hand is taken; None: nobody */
+  talk: PanelTalk | null;
   steps: Step[];
   devices: DeviceReport[];
   /** what the running lesson goes without */
   missing: DeviceRole[];
+  /** what is wrong and matters to who teaches here: warning and critical, worst first */
+  checks: Check[];
+  /** when somebody here last recorded how the room looks and sounds normally */
+  normal_at: string | null;
+  microphones: PanelMicrophones | null;
+  /** None: the camera does not turn */
+  ptz: PanelPtz | null;
+  /** None: nothing is ever withheld */
+  masks: PanelMasks | null;
+  /** None: the room is not configured for it */
+  framing: PanelFraming | null;
+  /** None: this room does not record */
+  recording: PanelRecording | null;
   access: Access | null;
   /** locked: names, code and link are left out until the PIN is typed */
   pin: "none" | "locked" | "open";
@@ -332,6 +591,7 @@ export interface PanelView {
   interrupted: PanelInterrupted | null;
   summary: PanelSummary | null;
   problem: Problem | null;
+  selftest: SelfTestView | null;
 }
 
 /** One pupil on the panel's list; the name came over the lesson channel and goes nowhere else. */
@@ -341,14 +601,35 @@ export interface PanelViewer {
   /** seconds since it connected */
   joined_s: number;
   is_connected: boolean;
-  /** its page says that picture and sound arrive */
-  is_receiving: boolean;
-  is_heard: boolean;
+  /** it stands in the room itself, muted, and is not counted */
+  is_in_room: boolean;
+  /** by what its page played, compared with what the microphone heard */
+  hearing: "heard" | "not-heard" | "nothing-said" | "unknown";
+  why_deaf: "muted" | "blocked" | "volume-0" | "no-sound" | "silent" | "other-sound" | "no-report" | "microphone" | null;
+  /** pictures move on its page; null before it has told anything */
+  sees: boolean | null;
+  why_blind: "no-picture" | "not-sent" | "no-report" | null;
+  /** who it is beside its connections, as in `PanelAudience` */
+  pupil: string;
+  /** what it is sent and why; None before it is let in */
+  sending: Sending | null;
 }
 
 /** ``POST /api/lesson/pause``. */
 export interface PauseBody {
   paused: boolean;
+}
+
+/** Where to get sound and pictures from now on. Without this it is the room. */
+export interface PlayFrom {
+  type: "play-from";
+  source: "room" | "media-server";
+}
+
+/** Where the page's sound and pictures really come from, on each change; the room sends media or rests by it. */
+export interface PlaysFrom {
+  type: "plays-from";
+  source: "room" | "media-server";
 }
 
 /** An error as data: ``code`` is one of `protocol.errors.CODES`. */
@@ -388,7 +669,38 @@ export interface ProposalReport {
   expires_at: string;
 }
 
-/** What the page really gets, each 2 s: "n of N pupils hear and see you" is made of these. */
+/** ``POST /api/audience/admit``, ``…/refuse``, ``…/take``, ``…/lower`` and ``…/remove``: this pupil. */
+export interface PupilBody {
+  pupil: string;
+}
+
+/** A written question. The page makes the id, so that one sent again is still one question. */
+export interface Question {
+  type: "question";
+  id: string;
+  text: string;
+}
+
+/** What became of a question. */
+export interface QuestionState {
+  type: "question-state";
+  id: string;
+  state: "received" | "answered" | "refused";
+}
+
+/** One tap; shown on the panel for some seconds and counted nowhere. */
+export interface Reaction {
+  type: "reaction";
+  kind: "yes" | "no" | "lost" | "slower" | "applause";
+}
+
+/** ``POST /api/camera/recall``: go to a preset. ``to_check``: to look at it, while pupils see a stand-in. */
+export interface RecallBody {
+  preset: string;
+  to_check?: boolean;
+}
+
+/** What the page really gets, each second: "7 of 8 pupils hear and see you" is made of these. */
 export interface Reception {
   type: "reception";
   /** board pictures presented a second */
@@ -398,6 +710,32 @@ export interface Reception {
   is_heard: boolean;
   loss_percent: number;
   rtt_ms: number | null;
+  /** what becomes of the sound here */
+  output: "playing" | "blocked" | "muted" | "volume-0";
+  /** RMS of the sound that was played, 40 ms each, oldest first */
+  levels_dbfs: number[];
+  /** RTP time of what was played at the end of the last level */
+  played_rtp: number | null;
+}
+
+/** ``POST /api/recording/delete``. */
+export interface RecordedBody {
+  id: string;
+}
+
+/** ``POST /api/recording``: record what pupils are sent, or end it. */
+export interface RecordingBody {
+  on: boolean;
+}
+
+/** ``POST /api/camera/release``: the button is let go; a hold of the same press that comes late is not followed. */
+export interface ReleaseBody {
+  press: string;
+}
+
+/** ``POST /api/device/retry``: try a device at once whose driver was set aside. */
+export interface RetryBody {
+  device: string;
 }
 
 /** What the centre wishes of a room. */
@@ -414,10 +752,14 @@ export interface RoomState {
   paused: boolean;
   /** the teacher holds the board's picture as it was */
   frozen: boolean;
+  /** what pupils are sent is recorded in the room, now */
+  recording: boolean;
   on_air: OnAir;
   sign: Sign;
   viewers: number;
   devices: DeviceReport[];
+  /** what is wrong: warning and critical, worst first, with the value of when it became so */
+  checks: Check[];
   proposal: ProposalReport | null;
   config_rev: number | null;
   /** why the lesson failed, or the config was refused */
@@ -457,6 +799,7 @@ export interface RoomView {
   lesson_started_at: string | null;
   paused: boolean;
   frozen: boolean;
+  recording: boolean;
   on_air: OnAir | null;
   sign: Sign | null;
   viewers: number;
@@ -504,9 +847,83 @@ export interface RtcOffer {
   holder: string | null;
 }
 
+/** ``cmd/rtc.publish`` → `RtcAnswer`: a pupil wants to be heard; only the holder whose hand is taken is answered. */
+export interface RtcPublish {
+  viewer: string;
+  sdp: string;
+  ice_servers: IceServer[];
+  /** the same as in the `RtcOffer` of this ticket */
+  holder: string;
+}
+
+/** ``cmd/rtc.relay`` → {}: may the holder of this ticket play the lesson from the media server now? */
+export interface RtcRelay {
+  holder: string;
+}
+
 /** ``POST /api/v1/rooms/{room}/seen``: an alarm that stays until somebody has seen it. */
 export interface SeenBody {
   check: string;
+}
+
+/** ``POST /api/selftest``: test the room; ``…/stop`` ends it, ``…/close`` puts its result away. */
+export interface SelfTestBody {
+  asked_by?: "panel" | "doctor";
+}
+
+/** What one step of a self-test measured. */
+export interface SelfTestNumber {
+  id: string;
+  state: "waiting" | "running" | "ok" | "warning" | "failed" | "skipped";
+  value: number | null;
+  unit: string | null;
+}
+
+/** A self-test as the centre may know it: no picture, no sound, no words. */
+export interface SelfTestNumbers {
+  state: "done" | "stopped";
+  elapsed_s: number;
+  steps: SelfTestNumber[];
+}
+
+/** ``cmd/selftest.run`` → `SelfTestNumbers`: test the room; its panel announces it, and may stop it. */
+export interface SelfTestRun {
+  actor: string;
+}
+
+/** One step of a self-test, as it goes. */
+export interface SelfTestStep {
+  id: string;
+  name: Text;
+  state: "waiting" | "running" | "ok" | "warning" | "failed" | "skipped";
+  value: number | null;
+  unit: string | null;
+  message: Text | null;
+  remedy: Text | null;
+}
+
+/** The self-test that runs, or the last one until it is put away. ``GET /api/selftest``; part of `PanelView`. */
+export interface SelfTestView {
+  id: string;
+  /** quiet: beside Start, only what is neither heard nor seen */
+  kind: "whole" | "quiet";
+  asked_by: "panel" | "doctor" | "centre" | "start";
+  state: "announced" | "running" | "done" | "stopped";
+  began_at: string;
+  /** once it is over */
+  elapsed_s: number | null;
+  steps: SelfTestStep[];
+}
+
+/** What the room sends this pupil, and why not more. */
+export interface Sending {
+  type: "sending";
+  /** name of the layer; None: nothing of the track */
+  sound: string | null;
+  /** name of the layer, or `tiles` */
+  board: string | null;
+  camera: string | null;
+  why: "best" | "line" | "wish" | "machine" | "uplink" | "decoder";
 }
 
 /** A media packet left though no lesson ran; the agent stopped the sending by ending itself. */
@@ -524,6 +941,12 @@ export interface SessionView {
   role: "admin" | "viewer";
 }
 
+/** ``POST /api/recording/share``: send it to the centre and make a link. */
+export interface ShareBody {
+  id: string;
+  language?: "fr" | "en";
+}
+
 /** The on-air sign: driven by open devices and packets that left, never by a variable (DESIGN §6). */
 export type Sign = "off" | "open" | "live";
 
@@ -539,6 +962,21 @@ export interface Step {
   state: "waiting" | "done" | "failed";
 }
 
+/** ``POST /api/camera/store``: make the present view this preset. */
+export interface StoreBody {
+  preset: string;
+}
+
+/** How it stands with the pupil who speaks: to that pupil alone, on every change while its microphone is connected. */
+export interface Talk {
+  type: "talk";
+  state: "waiting" | "heard" | "no-loudspeaker" | "paused" | "ended";
+  /** the room's sound is held back: no other pupil hears it */
+  is_room_muted: boolean;
+  /** why it has ended */
+  reason: "teacher" | "left" | "lost" | "time" | null;
+}
+
 /** One sentence in both languages. */
 export interface Text {
   fr: string;
@@ -547,6 +985,8 @@ export interface Text {
 
 /** ``req/time`` → `TimeTold`: the room learns the offset of its clock at each connection. */
 export interface TimeAsked {
+  /** means nothing: how long it takes is measured */
+  padding: string;
 }
 
 export interface TimeTold {
@@ -570,6 +1010,22 @@ export interface UnlockBody {
   pin: string;
 }
 
+/** ``req/upload`` → `UploadTold`: the room hands a sealed file over (`protocol.shared_file`). */
+export interface UploadAsked {
+  /** once sealed */
+  size_bytes: number;
+}
+
+/** Where to send it, by tus 1.0.0 (HEAD and PATCH), with ``token`` as Bearer, and where people then get it. */
+export interface UploadTold {
+  /** absolute address */
+  upload: string;
+  token: string;
+  /** absolute; the key is added as its fragment, which no server sees */
+  page: string;
+  expires_at: string;
+}
+
 /** No name, no address: only that somebody came. */
 export interface ViewerJoined {
   kind: "viewer.joined";
@@ -583,5 +1039,33 @@ export interface ViewerLeft {
   stayed_s: number;
 }
 
+/** Somebody in the room showed a pupil out: the ticket is void for this lesson, and its code is turned over. */
+export interface ViewerRemoved {
+  kind: "viewer.removed";
+  lesson: string;
+  /** the ticket's mark, as in `RtcOffer`; None: had no ticket */
+  holder: string | null;
+}
+
+/** How much the pupil wants to be sent, and what first. */
+export interface Wish {
+  type: "wish";
+  use: "automatic" | "save-data" | "sound-only";
+  /** the camera at 25 pictures a second before all else */
+  reads_lips: boolean;
+}
+
+/** What concerns this pupil alone: at once after ``hello`` and on every change. Always the whole of it. */
+export interface You {
+  type: "you";
+  /** false: knocked, and waits in the lobby without any media */
+  is_admitted: boolean;
+  hand: "down" | "raised" | "taken";
+  /** of the raised hand in the queue */
+  place: number | null;
+  /** the hand is taken: the page may ask for the microphone */
+  may_speak: boolean;
+}
+
 /** Every stable error code. */
-export type ErrorCode = "internal" | "config-invalid" | "device-failed" | "device-not-found" | "device-busy" | "device-unsupported" | "device-protocol" | "device-password" | "device-ambiguous" | "preset-not-found" | "device-timeout" | "device-lost" | "device-not-now" | "device-permission" | "disk-failed" | "lesson-transition" | "lesson-not-found" | "lesson-not-started" | "lesson-ended" | "proposal-none" | "room-not-found" | "room-offline" | "room-timeout" | "starting" | "offer-invalid" | "offer-too-large" | "offer-throttled" | "no-common-codec" | "viewer-not-found" | "viewer-limit" | "candidate-invalid" | "ice-restart-unsupported" | "broker-unavailable" | "broker-certificate" | "broker-not-authorised" | "broker-refused" | "message-too-large" | "command-failed" | "command-late" | "command-unknown" | "args-invalid" | "code-wrong" | "code-throttled" | "link-wrong" | "token-invalid" | "access-refused" | "sign-in-failed" | "sign-in-throttled" | "forbidden" | "cross-site" | "panel-token" | "panel-locked" | "pin-wrong" | "pin-throttled" | "not-found" | "method-not-allowed" | "body-invalid" | "body-too-large" | "unsupported-media-type" | "pki-missing" | "pki-unusable" | "csr-invalid" | "database-unavailable" | "database-unusable" | "port-taken" | "centre-unreachable" | "already-running" | "no-network" | "not-ready" | "program-missing";
+export type ErrorCode = "internal" | "config-invalid" | "device-failed" | "device-not-found" | "device-busy" | "device-unsupported" | "device-protocol" | "device-password" | "device-ambiguous" | "preset-not-found" | "preset-void" | "device-timeout" | "device-lost" | "device-set-aside" | "device-no-signal" | "device-moved" | "device-not-now" | "device-permission" | "helper-failed" | "helper-not-there" | "helper-bad-request" | "helper-refused" | "helper-too-often" | "helper-lesson-runs" | "disk-failed" | "recording-failed" | "recording-disk-full" | "recording-disk-slow" | "recording-cut" | "recording-not-found" | "recording-unreadable" | "share-not-found" | "share-full" | "share-offset" | "share-failed" | "recording-off" | "lesson-transition" | "selftest-not-now" | "lesson-not-found" | "lesson-not-started" | "lesson-ended" | "lesson-locked" | "not-admitted" | "pupil-not-found" | "proposal-none" | "room-not-found" | "room-offline" | "room-timeout" | "starting" | "offer-invalid" | "offer-too-large" | "offer-throttled" | "no-common-codec" | "viewer-not-found" | "viewer-limit" | "uplink-full" | "relay-off" | "media-server-unreachable" | "media-server-refused" | "hand-not-taken" | "speaker-in-room" | "somebody-speaks" | "candidate-invalid" | "ice-restart-unsupported" | "broker-unavailable" | "broker-certificate" | "broker-not-authorised" | "broker-refused" | "message-too-large" | "command-failed" | "command-late" | "command-unknown" | "args-invalid" | "code-wrong" | "code-throttled" | "link-wrong" | "token-invalid" | "access-refused" | "sign-in-failed" | "sign-in-throttled" | "forbidden" | "cross-site" | "panel-token" | "panel-locked" | "pin-wrong" | "pin-throttled" | "not-found" | "method-not-allowed" | "body-invalid" | "body-too-large" | "unsupported-media-type" | "pki-missing" | "pki-unusable" | "csr-invalid" | "database-unavailable" | "database-unusable" | "port-taken" | "centre-unreachable" | "already-running" | "no-network" | "not-ready" | "program-missing";

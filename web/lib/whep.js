@@ -1,10 +1,12 @@
 // WHEP (draft-ietf-wish-whep-04) as the pupil's page speaks it: one exchange, one connection, one object.
 
 import { ApiError, request } from './api.js';
-import { LABEL, LessonChannel } from './channel.js';
+import { FROM_ROOM, LABEL, LessonChannel } from './channel.js';
 import { Meter } from './meter.js';
+import { LABEL as TILES } from './tiles.js';
 
 /** @typedef {import('./protocol').IceServer} IceServer */
+/** @typedef {import('./protocol').You} You */
 /** @typedef {'sound' | 'board' | 'camera'} Track */
 
 /** Order of the m-lines in the offer, before the data channel: part of the contract. @type {Track[]} */
@@ -16,16 +18,26 @@ const LOOK_MS = 250;
 export const LOST_MS = 1000;
 /** From the answer to the first packet; through TURN over TLS on a slow line this was seen to take 3 s. */
 const FIRST_PACKET_MS = 6000;
+/** A board that stands still is sent each two seconds. */
+const BOARD_LOST_MS = 6000;
 
 /**
  * One connection to the room. Single use: lost or closed, make another beside it.
  *
  * Events: `track` {name, track}; `media` (the first packet came); `lost` {reason, isFinal}, and `back` if packets come
- * again by themselves; `closed` by us; `notice` and `ended` from the lesson channel; `channel-open`.
+ * again by themselves; `closed` by us; `channel-open`, and what the room says on the lesson channel; `tiles` {ArrayBuffer},
+ * a message of the board as tiles.
  */
 export class WhepConnection extends EventTarget {
-  constructor() {
+  /** @param {{tracks: Track[], hasChannel: boolean}} [what] all tracks and the lesson channel, if nothing else is said */
+  constructor(what) {
     super();
+    /** @private */
+    this.names = what ? what.tracks : TRACKS;
+    /** @private */
+    this.hasChannel = !what || what.hasChannel;
+    /** The room sends nothing here, for its media come from elsewhere: silence is no loss. */
+    this.isResting = false;
     /** @type {RTCPeerConnection | null} */
     this.pc = null;
     /** @private @type {Promise<void> | null} */
@@ -59,6 +71,10 @@ export class WhepConnection extends EventTarget {
     this.lookTimer = undefined;
     /** @private @type {AbortController | null} */
     this.abort = null;
+    /** In the lobby: the room lets nothing through yet. */
+    this.isKnocking = false;
+    /** Who waits for the next packet. @private @type {(() => void)[]} */
+    this.awaiting = [];
     /** performance.now() of the newest packet seen, and how many there were. @private */
     this.packetAt = 0;
     /** @private */
@@ -75,23 +91,49 @@ export class WhepConnection extends EventTarget {
   async make() {
     if (typeof RTCPeerConnection === 'undefined') throw new ApiError('browser-too-old', 'this browser has no WebRTC');
     const pc = (this.pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' }));
-    for (const name of TRACKS)
+    for (const name of this.names)
       this.transceivers[name] = pc.addTransceiver(name === 'sound' ? 'audio' : 'video', { direction: 'recvonly' });
-    const channel = (this.channel = new LessonChannel(pc.createDataChannel(LABEL)));
-    channel.addEventListener('open', () => this.tell('channel-open'));
-    channel.addEventListener('notice', (event) => this.tell('notice', /** @type {CustomEvent} */ (event).detail));
-    channel.addEventListener('ended', (event) => this.tell('ended', /** @type {CustomEvent} */ (event).detail));
+    if (this.hasChannel) this.openChannel(pc);
     pc.addEventListener('track', (event) => {
-      const name = TRACKS.find((track) => this.transceivers[track] === event.transceiver);
+      const name = this.names.find((track) => this.transceivers[track] === event.transceiver);
       if (!name) return;
       event.track.addEventListener('unmute', () => this.onPacket());
       this.tell('track', { name, track: event.track });
     });
+    pc.addEventListener('datachannel', ({ channel: opened }) => {
+      if (opened.label !== TILES) return;
+      opened.binaryType = 'arraybuffer';
+      opened.addEventListener('message', (event) => this.tell('tiles', event.data));
+    });
     pc.addEventListener('icecandidate', (event) => this.onCandidate(event.candidate));
     pc.addEventListener('connectionstatechange', () => {
-      if (pc.connectionState === 'failed' || pc.connectionState === 'closed') this.lose(pc.connectionState);
+      const { connectionState } = pc;
+      if (connectionState === 'failed' || connectionState === 'closed') this.lose(connectionState);
+      // In the lobby there are no packets whose absence would tell it sooner.
+      if (connectionState === 'disconnected' && this.isKnocking) this.lose(connectionState);
     });
     this.offer = await pc.createOffer();
+  }
+
+  /** @private @param {RTCPeerConnection} pc */
+  openChannel(pc) {
+    const channel = (this.channel = new LessonChannel(pc.createDataChannel(LABEL)));
+    channel.addEventListener('open', () => this.tell('channel-open'));
+    channel.addEventListener('you', (event) => this.onYou(/** @type {CustomEvent<You>} */ (event).detail));
+    for (const name of FROM_ROOM) channel.addEventListener(name, (event) => this.onMessage(name, /** @type {CustomEvent} */ (event).detail));
+  }
+
+  /** @private @param {string} name @param {any} message */
+  onMessage(name, message) {
+    if (name === 'play-from') this.rest(message.source !== 'room');
+    this.tell(name, message);
+  }
+
+  /** Hear that the room sends nothing here, or that it does again. A room that says so is as good as its first packet. @param {boolean} isResting */
+  rest(isResting) {
+    this.isResting = isResting;
+    this.packetAt = performance.now();
+    if (isResting && this.state === 'answered') this.onPacket();
   }
 
   /**
@@ -232,6 +274,14 @@ export class WhepConnection extends EventTarget {
     }
   }
 
+  /** @param {number} mostMs @returns {Promise<void>} when a packet is seen, or after that time */
+  nextPacket(mostMs) {
+    return new Promise((resolve) => {
+      this.awaiting.push(resolve);
+      setTimeout(resolve, mostMs);
+    });
+  }
+
   // --- does anything arrive? --------------------------------------------------------------------------------------
 
   /** @private */
@@ -239,14 +289,15 @@ export class WhepConnection extends EventTarget {
     this.lookTimer = setTimeout(async () => {
       const packets = await this.countPackets().catch(() => this.packets);
       if (this.isOver()) return;
+      if (this.isResting) this.packetAt = performance.now();
       const silentMs = performance.now() - this.packetAt;
       if (packets > this.packets) {
         this.packets = packets;
         this.onPacket();
-      } else if (this.state === 'receiving' && silentMs > LOST_MS) {
+      } else if (this.state === 'receiving' && silentMs > (this.transceivers.sound ? LOST_MS : BOARD_LOST_MS)) {
         this.state = 'silent';
         this.tell('lost', { reason: 'no packets', isFinal: false });
-      } else if (this.state === 'answered' && silentMs > FIRST_PACKET_MS) {
+      } else if (this.state === 'answered' && !this.isKnocking && silentMs > FIRST_PACKET_MS) {
         this.lose('no first packet');
         return;
       }
@@ -254,10 +305,17 @@ export class WhepConnection extends EventTarget {
     }, LOOK_MS);
   }
 
+  /** @private The silence of the lobby is no loss; from the admission on it would be. @param {You} you */
+  onYou(you) {
+    if (this.isKnocking && you.is_admitted) this.packetAt = performance.now();
+    this.isKnocking = !you.is_admitted;
+  }
+
   /** @private */
   onPacket() {
     if (this.isOver()) return;
     this.packetAt = performance.now();
+    for (const done of this.awaiting.splice(0)) done();
     const was = this.state;
     this.state = 'receiving';
     if (was === 'silent') this.tell('back');
@@ -292,7 +350,7 @@ export class WhepConnection extends EventTarget {
 }
 
 /** @param {IceServer} server @returns {RTCIceServer} */
-function iceServer(server) {
+export function iceServer(server) {
   return server.username === null || server.credential === null
     ? { urls: server.urls }
     : { urls: server.urls, username: server.username, credential: server.credential };

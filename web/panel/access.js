@@ -6,7 +6,7 @@ import { Dialog, Icon } from './parts.js';
 import { isBusy, lock, refusal, say, t, unlock, view } from './store.js';
 
 const isLarge = signal(false);
-const isAskingPin = signal(false);
+export const isAskingPin = signal(false);
 const pin = signal('');
 /** What copying came to: '', 'done' or 'failed'. */
 const copied = signal('');
@@ -28,6 +28,9 @@ async function copy(link) {
 /** A link without what everybody knows. @param {string} link */
 const shortLink = (link) => link.replace(/^https?:\/\//, '');
 
+/** Have the PIN typed. */
+export const askPin = () => ((pin.value = ''), (refusal.value = null), (isAskingPin.value = true));
+
 /** @param {{isSmall?: boolean}} props */
 export const Access = ({ isSmall }) => {
   const { value } = view;
@@ -37,7 +40,7 @@ export const Access = ({ isSmall }) => {
       <h2 id="access-title">${t('panel.access.title')}</h2>
       <p>${t('panel.pin.hidden')}</p>
       <div class="row">
-        <button class="button" id="pin-ask" onClick=${() => ((pin.value = ''), (refusal.value = null), (isAskingPin.value = true))}>
+        <button class="button" id="pin-ask" onClick=${askPin}>
           <${Icon} name="lock" /><span>${t('panel.pin.ask')}</span>
         </button>
       </div>
@@ -47,7 +50,8 @@ export const Access = ({ isSmall }) => {
       <h2 id="access-title">${t('panel.access.title')}</h2>
       <p>${t('panel.access.none')}</p>
     </section>`;
-  return html`<section class=${'access card' + (isSmall ? ' small' : '')} aria-labelledby="access-title">
+  const canHide = value && value.pin === 'open';
+  return html`<section class=${'access card' + (isSmall ? ' small' : '') + (canHide ? ' open' : '')} aria-labelledby="access-title">
     <h2 id="access-title">${t('panel.access.title')}</h2>
     <div class="access-main">
       <img class="qr" src=${qrAddress()} alt=${t('panel.access.qr')} />
@@ -64,7 +68,7 @@ export const Access = ({ isSmall }) => {
         <${Icon} name=${copied.value === 'done' ? 'ok' : 'copy'} /><span>${t(copied.value === 'done' ? 'panel.access.copied' : 'panel.access.copy')}</span>
       </button>
       <button class="button" id="print" onClick=${() => print()}><${Icon} name="print" /><span>${t('panel.access.print')}</span></button>
-      ${value && value.pin === 'open' && html`<button class="button" id="pin-hide" onClick=${lock}><${Icon} name="lock" /><span>${t('panel.pin.hide')}</span></button>`}
+      ${canHide && html`<button class="button" id="pin-hide" onClick=${lock}><${Icon} name="lock" /><span>${t('panel.pin.hide')}</span></button>`}
     </div>
     <p class="only-read" role="status">${copied.value && t('panel.access.' + (copied.value === 'done' ? 'copied' : 'not-copied'))}</p>
     ${copied.value === 'failed' && html`<p class="hint">${t('panel.access.not-copied')}</p>`}
@@ -91,13 +95,14 @@ export const PinQuestion = () => {
     if (isAskingPin.peek()) queueMicrotask(() => (isAskingPin.value = false));
     return null;
   }
-  const close = () => (isAskingPin.value = false);
+  const close = () => ((refusal.value = null), (isAskingPin.value = false));
   /** @param {Event} event */
   const send = async (event) => {
     event.preventDefault();
     const typed = pin.value;
     pin.value = '';
     if (typed && (await unlock(typed))) close();
+    else /** @type {HTMLElement} */ (document.getElementById('pin')).focus(); // a keyboard types on
   };
   const wrong = refusal.value && refusal.value.code.startsWith('pin-') ? say().error(refusal.value.code) : '';
   return html`<${Dialog} title=${t('panel.pin.title')} className="pin" onClose=${close}>

@@ -3,7 +3,11 @@
 import { html } from 'htm/preact';
 import { signal } from '@preact/signals';
 import { Access } from './access.js';
+import { worstOf } from './checks.js';
+import { CameraButton } from './camera.js';
 import { Icon, STATUS_ICON } from './parts.js';
+import { RecordingsButton } from './recording.js';
+import { isTesting, SelfTest, TestButton } from './selftest.js';
 import { isBusy, say, start, t, tn, view } from './store.js';
 
 /** @typedef {import('../lib/protocol').PanelSummary} PanelSummary */
@@ -25,7 +29,7 @@ export const Idle = () => {
   const hasFailed = value.state === 'failed';
   return html`<div class="idle">
     <div class="idle-main">
-      <${Summary} />
+      ${!isTesting() && html`<${Summary} />`}
       ${hasFailed &&
       html`<div class="problem" role="alert">
         <p><strong>${t('panel.failed')}</strong></p>
@@ -35,7 +39,8 @@ export const Idle = () => {
       <button class="start" id="start" onClick=${start} aria-disabled=${isBusy('start')}>
         <${Icon} name="play" /><span>${t(isBusy('start') ? 'panel.starting' : hasFailed ? 'panel.start.again' : 'panel.start')}</span>
       </button>
-      <${Devices} />
+      ${isTesting() ? html`<${SelfTest} />` : html`<${Devices} />
+            <div class="idle-acts"><${CameraButton} /><${TestButton} /><${RecordingsButton} /></div>`}
     </div>
     <${Access} />
   </div>`;
@@ -50,14 +55,18 @@ const Devices = () => {
   const isConnected = value.centre === 'connected';
   return html`<ul class="devices" aria-label=${t('panel.devices')}>
     ${shown.map(
-      (device) => html`<li key=${device.id} data-status=${device.status}>
-        <${Icon} name=${device.role} />
-        <span class="device-words">
-          <strong>${t('role.' + device.role)}</strong>
-          <span>${deviceProblem(device) || t('panel.status.' + device.status)}</span>
-        </span>
-        <${Icon} name=${STATUS_ICON[device.status]} />
-      </li>`,
+      (device) => {
+        const checked = worstOf(device.role);
+        const status = device.problem ? device.status : checked || device.status;
+        return html`<li key=${device.id} data-status=${status}>
+          <${Icon} name=${device.role} />
+          <span class="device-words">
+            <strong>${t('role.' + device.role)}</strong>
+            <span>${deviceProblem(device) || t(checked ? 'panel.status.checked' : 'panel.status.' + device.status)}</span>
+          </span>
+          <${Icon} name=${STATUS_ICON[status]} />
+        </li>`;
+      },
     )}
     <li data-status=${isConnected ? 'ok' : 'warning'}>
       <${Icon} name="network" />

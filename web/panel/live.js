@@ -3,10 +3,18 @@
 import { html } from 'htm/preact';
 import { signal } from '@preact/signals';
 import { Access } from './access.js';
+import { Calls, PupilMark, PupilsButton } from './audience.js';
+import { CameraButton, coverFacts, ViewsBeside } from './camera.js';
+import { framingFact } from './framing.js';
+import { deviceProblem } from './idle.js';
+import { howIs, inOrder, Lamp, signOf } from './lamp.js';
+import { MicrophoneButton, microphoneFact } from './microphones.js';
 import { Dialog, Icon, Preview, SoundMeter } from './parts.js';
-import { isBusy, setFrozen, setOnAir, setPaused, stop, t, tn, view } from './store.js';
+import { RecordingButton, recordingFact } from './recording.js';
+import { Speaking } from './talk.js';
+import { isBusy, retry, setFraming, setFrozen, setOnAir, setPaused, stop, t, tn, view } from './store.js';
 
-/** @typedef {import('../lib/protocol').PanelViewer} PanelViewer */
+/** @typedef {import('../lib/protocol').DeviceReport} DeviceReport */
 
 const isAsking = signal(false);
 let askedAt = 0;
@@ -67,25 +75,23 @@ export const Live = () => {
   const { value } = view;
   if (!value) return null;
   const { camera, board, sound } = value.on_air;
-  const words = (/** @type {'camera' | 'board'} */ track) =>
-    value.paused
-      ? t('panel.preview.paused')
-      : !value.on_air[track]
-        ? t('panel.preview.off.' + track)
-        : value.missing.includes(track)
-          ? t('panel.preview.missing.' + track)
-          : t('panel.preview.none');
+  /** Why there is no picture, the end of a key. @param {'camera' | 'board'} track */
+  const why = (track) =>
+    value.paused ? 'paused' : !value.on_air[track] ? 'off.' + track : value.missing.includes(track) ? 'missing.' + track : 'none';
   return html`<div class="live">
     <section class="sent" aria-labelledby="sent-title">
       <h2 class="only-read" id="sent-title">${t('panel.sent')}</h2>
-      <div class="picture"><${Preview} track="board" words=${words('board')} label=${t('role.board')} /></div>
+      <div class="picture"><${Preview} track="board" words=${t('panel.preview.' + why('board'))} label=${t('role.board')} /></div>
       <${Facts} />
+      <${Speaking} />
+      <${Calls} />
     </section>
     <div class="beside">
       <div class="side" role="group" aria-labelledby="sent-title">
-        <div class="picture"><${Preview} track="camera" words=${words('camera')} label=${t('role.camera')} /></div>
+        <div class="picture"><${Preview} track="camera" words=${t('panel.preview.' + why('camera'))} brief=${t('panel.preview.brief.' + why('camera'))} label=${t('role.camera')} /></div>
         <${SoundMeter} key=${`${sound}${value.paused}`} stop=${value.paused ? 'paused' : sound ? '' : 'muted'} />
       </div>
+      <${ViewsBeside} />
       <div class="aside">
         <${Pupils} />
         <${Access} isSmall />
@@ -97,6 +103,11 @@ export const Live = () => {
       <${Toggle} id="camera-off" doing="camera" icon="camera-off" onIcon="camera" isOff=${!camera} words=${['panel.camera.off', 'panel.camera.on']} act=${() => setOnAir('camera', !camera)} />
       <${Toggle} id="board-off" doing="board" icon="board-off" onIcon="board" isOff=${!board} words=${['panel.board.off', 'panel.board.on']} act=${() => setOnAir('board', !board)} />
       <${Toggle} id="freeze" doing="freeze" icon="freeze" onIcon="board" isOff=${value.frozen} words=${['panel.freeze', 'panel.unfreeze']} act=${() => setFrozen(!value.frozen)} />
+      ${value.framing && html`<${Toggle} id="framing" doing="framing" icon="framing" onIcon="camera" isOff=${value.framing.is_on} words=${['panel.framing', 'panel.unframing']} act=${() => setFraming(!value.framing?.is_on)} />`}
+      <${RecordingButton} />
+      <${MicrophoneButton} />
+      <${CameraButton} isShort />
+      <${PupilsButton} />
       <button class="button end" id="stop" onClick=${ask}><${Icon} name="stop" /><span>${t('panel.stop')}</span></button>
     </div>
   </div>`;
@@ -111,6 +122,21 @@ const Toggle = (
     <${Icon} name=${isOff ? onIcon : icon} /><span>${t(words[isOff ? 1 : 0])}</span>
   </button>`;
 
+/** What somebody in the room can do something about while the lesson runs. */
+const HELPABLE = ['device-set-aside', 'device-no-signal'];
+
+const Ailing = (/** @type {{device: DeviceReport}} */ { device }) => {
+  const words = { device: t('role.' + device.role), words: deviceProblem(device) };
+  const isAside = !!device.problem && device.problem.code === 'device-set-aside';
+  return html`<li class="helpable">
+    <${Icon} name="warning" /><span>${t('panel.fact.device', words)}</span>
+    ${isAside &&
+    html`<button class="button" id=${'retry-' + device.id} aria-label=${t('panel.device.retry.of', words)} aria-disabled=${isBusy('retry')} onClick=${() => retry(device.id)}>
+      ${t('panel.device.retry')}
+    </button>`}
+  </li>`;
+};
+
 /** What is not as usual, each in one sentence: pause and mute are two facts. */
 const Facts = () => {
   const { value } = view;
@@ -118,49 +144,60 @@ const Facts = () => {
   /** @type {[string, string][]} */
   const facts = [];
   if (value.paused) facts.push(['pause', t('panel.fact.paused')]);
-  if (!value.on_air.sound) facts.push(['microphone-off', t(value.muted_from_afar ? 'panel.fact.muted-afar' : 'panel.fact.muted')]);
+  const hasBoardSound = value.devices.some((device) => device.role === 'board-sound');
+  const muted = value.muted_from_afar ? 'muted-afar' : hasBoardSound ? 'muted-all' : 'muted';
+  if (!value.on_air.sound) facts.push(['microphone-off', t('panel.fact.' + muted)]);
   if (!value.on_air.camera) facts.push(['camera-off', t('panel.fact.camera')]);
   if (!value.on_air.board) facts.push(['board-off', t('panel.fact.board')]);
-  if (value.frozen) facts.push(['freeze', t('panel.fact.frozen')]);
+  if (value.frozen) facts.push(['freeze', t(hasBoardSound ? 'panel.fact.frozen-sound' : 'panel.fact.frozen')]);
+  const replaced = microphoneFact();
+  if (replaced) facts.push(['microphone', replaced]);
+  facts.push(...coverFacts());
+  const framing = framingFact();
+  if (framing) facts.push(framing);
+  const recording = recordingFact();
+  if (recording) facts.push(recording);
   const order = /** @type {const} */ (['camera', 'microphone', 'board']);
   const missing = order.filter((role) => value.missing.includes(role));
   if (missing.length) facts.push(['warning', t('panel.missing.' + missing.join('+'))]);
+  else if (value.missing.includes('board-sound')) facts.push(['warning', t('panel.missing.board-sound')]);
+  const helpable = value.devices.filter((device) => device.problem && HELPABLE.includes(device.problem.code));
   return html`<div role="status">
     <ul class="facts">
       ${facts.map(([icon, text]) => html`<li key=${icon}><${Icon} name=${icon} /><span>${text}</span></li>`)}
+      ${helpable.map((device) => html`<${Ailing} key=${device.id} device=${device} />`)}
     </ul>
   </div>`;
 };
 
-/** @param {PanelViewer} viewer */
-function howIs(viewer) {
-  if (!viewer.is_connected) return 'connecting';
-  if (viewer.is_heard && viewer.is_receiving) return 'fine';
-  if (viewer.is_heard) return 'sound-only';
-  return viewer.is_receiving ? 'deaf' : 'nothing';
+/** Why a pupil gets less than everything, in words; empty when there is nothing to say. @param {import('../lib/protocol').PanelViewer} viewer */
+function lessThanAll(viewer) {
+  const { sending } = viewer;
+  if (!viewer.is_connected || !sending || sending.why === 'best') return '';
+  const what = sending.board ? (sending.camera ? 'small' : 'no-camera') : sending.camera ? 'no-board' : 'sound';
+  return t('panel.pupils.why.' + sending.why, { what: t('panel.pupils.sent.' + what) });
 }
-
-const PUPIL_ICON = { connecting: 'waiting', fine: 'ok', 'sound-only': 'warning', deaf: 'warning', nothing: 'bad' };
 
 const Pupils = () => {
   const { value } = view;
   if (!value) return null;
   const there = value.viewers.filter((viewer) => viewer.is_connected);
-  const hearing = there.filter((viewer) => viewer.is_heard).length;
   return html`<section class="pupils card" aria-labelledby="pupils-title">
     <h2 id="pupils-title">
       <${Icon} name="people" /><span>${there.length ? tn('panel.pupils', there.length) : t('panel.pupils.none')}</span>
     </h2>
     ${there.length
-      ? html`<p class="hearing">${t('panel.pupils.hear', { n: hearing, all: there.length })}</p>`
+      ? html`<${Lamp} viewers=${value.viewers} />`
       : html`<p class="hint">${t('panel.pupils.none.do')}</p>`}
     <ul class="names" tabindex=${value.viewers.length > 1 ? 0 : null} aria-label=${t('panel.pupils.list')}>
-      ${value.viewers.map((viewer) => {
+      ${inOrder(value.viewers).map((viewer) => {
         const how = howIs(viewer);
-        return html`<li key=${viewer.viewer} data-how=${how}>
-          <${Icon} name=${PUPIL_ICON[how]} />
+        return html`<li key=${viewer.viewer} data-how=${how} data-sign=${signOf(how)}>
+          <${Icon} name=${signOf(how)} />
           <span class="name">${viewer.name || t(value.pin === 'locked' ? 'panel.pupils.hidden' : 'panel.pupils.unnamed')}</span>
-          ${how !== 'fine' && html`<span class="how">${t('panel.pupils.' + how)}</span>`}
+          <${PupilMark} viewer=${viewer} />
+          ${how !== 'fine' && html`<span class="how">${t('panel.pupil.' + how)}</span>`}
+          ${lessThanAll(viewer) && html`<span class="how">${lessThanAll(viewer)}</span>`}
         </li>`;
       })}
     </ul>

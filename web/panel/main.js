@@ -3,11 +3,19 @@
 import { html, render } from 'htm/preact';
 import { effect, signal } from '@preact/signals';
 import { clock } from '../lib/i18n.js';
-import { LargeQr, PinQuestion, Sheet } from './access.js';
+import { isAskingPin, LargeQr, PinQuestion, Sheet } from './access.js';
+import { AllWell, CheckBanners, CheckLines, NormalState } from './checks.js';
+import { PupilsDialog } from './audience.js';
+import { CameraDialog, motorProblem } from './camera.js';
 import { deviceProblem, Idle } from './idle.js';
 import { Ending, Live, Preparing, StopQuestion } from './live.js';
+import { MicrophoneChoice, MicrophoneQuestion } from './microphones.js';
 import { Dialog, Icon } from './parts.js';
+import { RecordingQuestion, Recordings, RecordingSign } from './recording.js';
+import { Finding, StartFindings, startFindings } from './selftest.js';
 import { answerProposal, begin, dropInterrupted, elapsedS, isBusy, isRunning, isShut, lostAt, now, proposalS, refusal, resume, say, switchLanguage, t, tn, view } from './store.js';
+
+/** @typedef {import('../lib/protocol').DeviceReport} DeviceReport */
 
 const THEME = 'estrade.theme';
 /** @type {import('@preact/signals').Signal<string>} */
@@ -59,11 +67,15 @@ const Top = () => {
       <h1>${value.room_name}</h1>
       <p>${say().dayAndTime(now.value)}</p>
     </div>
-    ${isRunning.value &&
-    html`<p class="sign" id="sign" data-sign=${value.sign}>
-      <${Icon} name="live" /><span>${sign || t('panel.sign.off')}</span>
-      ${elapsedS.value !== null && html`<span class="elapsed" id="elapsed" aria-label=${t('panel.elapsed')} role="timer">${clock(elapsedS.value)}</span>`}
-    </p>`}
+    <div class="signs">
+      ${isRunning.value &&
+      html`<p class="sign" id="sign" data-sign=${value.sign}>
+        <${Icon} name="live" /><span>${sign || t('panel.sign.off')}</span>
+        ${elapsedS.value !== null && html`<span class="elapsed" id="elapsed" aria-label=${t('panel.elapsed')} role="timer">${clock(elapsedS.value)}</span>`}
+      </p>`}
+      <${RecordingSign} />
+    </div>
+    ${!isRunning.value && value.state !== 'ending' && html`<${AllWell} />`}
     <div class="tools">
       <button class="button quiet" id="theme" aria-label=${t('panel.theme.' + theme.value)} title=${t('panel.theme.' + theme.value)} onClick=${nextTheme}>
         <${Icon} name=${THEME_ICON[theme.value]} />
@@ -92,12 +104,17 @@ const Banners = () => {
         })}
       </span>
     </p>`}
+    ${value && html`<${CheckBanners} onMore=${() => (isHelping.value = true)} />`}
+    <${StartFindings} />
     ${refusal.value &&
+    !isHelping.value &&
+    !isAskingPin.value &&
     html`<p class="banner bad" id="refusal" role="alert">
       <${Icon} name="warning" />
       <span>${say().error(refusal.value.code)} <small>${t('error.code-note', { code: refusal.value.code })}</small></span>
       <button class="button quiet" aria-label=${t('close')} onClick=${() => (refusal.value = null)}><${Icon} name="bad" /></button>
     </p>`}
+    <${MicrophoneQuestion} />
     <p class="only-read" role="status">${lostAt.value !== null ? t('panel.line.lost.announce') : ''}</p>
   </section>`;
 };
@@ -136,27 +153,40 @@ const Interrupted = () => {
   <//>`;
 };
 
+/** What a device is called, with its own name where there are several of its kind. @param {DeviceReport} device */
+function nameOf(device) {
+  const { value } = view;
+  const isAlone = !value || value.devices.filter((other) => other.role === device.role).length === 1;
+  return isAlone ? t('role.' + device.role) : t('panel.one-of', { role: t('role.' + device.role), name: device.name });
+}
+
 const Help = () => {
   const { value } = view;
   if (!isHelping.value || !value) return null;
   const close = () => (isHelping.value = false);
   const ill = value.devices.filter((device) => device.problem);
+  const motor = value.ptz && value.ptz.problem ? motorProblem(value.ptz) : '';
+  const found = startFindings();
   return html`<${Dialog} title=${t('panel.help.title')} className="help" onClose=${close}>
     <p>${t('panel.help.call')}</p>
     <p class="help-room"><span>${t('panel.help.room')}</span><strong>${value.room_name}</strong><small>${value.room}</small></p>
     <h3>${t('panel.help.problems')}</h3>
-    ${value.problem || ill.length
+    ${value.problem || ill.length || motor || value.checks.length || found.length
       ? html`<ul>
           ${value.problem && html`<li>${say().error(value.problem.code)} <small>${t('error.code-note', { code: value.problem.code })}</small></li>`}
           ${ill.map(
             (device) => html`<li>
-              ${t('role.' + device.role)} : ${deviceProblem(device)} <small>${t('error.code-note', { code: (device.problem || { code: '' }).code })}</small>
+              ${t('panel.said-of', { what: nameOf(device), said: deviceProblem(device) })} <small>${t('error.code-note', { code: (device.problem || { code: '' }).code })}</small>
             </li>`,
           )}
+          <${CheckLines} />
+          ${found.map((step) => html`<${Finding} key=${step.id} step=${step} />`)}
+          ${motor && html`<li>${motor} <small>${t('error.code-note', { code: (value.ptz && value.ptz.problem ? value.ptz.problem : { code: '' }).code })}</small></li>`}
         </ul>`
       : html`<p>${t('panel.help.none')}</p>`}
     <p class="hint">${t(value.centre === 'connected' ? 'panel.help.seen' : 'panel.help.unseen')}</p>
-    <button class="button primary" onClick=${close}>${t('close')}</button>
+    ${!value.viewers.some((viewer) => viewer.is_connected) && html`<${NormalState} />`}
+    <div class="row"><button class="button primary" id="help-close" data-first onClick=${close}>${t('close')}</button></div>
   <//>`;
 };
 
@@ -187,7 +217,12 @@ const App = () => {
       <${Top} />
       <${Banners} />
       <main id="main"><${VIEWS[value.state]} /></main>
+      <${CameraDialog} />
       <${StopQuestion} />
+      <${MicrophoneChoice} />
+      <${RecordingQuestion} />
+      <${Recordings} />
+      <${PupilsDialog} />
       <${Interrupted} />
       <${Proposal} />
       <${LargeQr} />

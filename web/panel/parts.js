@@ -27,6 +27,7 @@ export const Dialog = (
     dialog.showModal();
     const first = /** @type {HTMLElement | null} */ (dialog.querySelector('[data-first]'));
     if (first) first.focus();
+    dialog.scrollTop = 0; // what has the focus may stand at its end
     return () => dialog.close();
   }, []);
   return html`<dialog
@@ -43,8 +44,11 @@ export const Dialog = (
   </dialog>`;
 };
 
-/** At most five pictures a second of what is sent, while it is looked at; words until there is one. */
-export const Preview = (/** @type {{track: 'board' | 'camera', words: string, label: string}} */ { track, words, label }) => {
+/**
+ * At most five pictures a second of what is sent, while it is looked at; words until there is one, few where it is small.
+ * @param {{track: 'board' | 'camera', words: string, brief?: string, label: string}} props
+ */
+export const Preview = ({ track, words, brief, label }) => {
   const image = useRef(/** @type {HTMLImageElement | null} */ (null));
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => {
@@ -55,11 +59,28 @@ export const Preview = (/** @type {{track: 'board' | 'camera', words: string, la
   return html`<figure class="preview" data-track=${track} ref=${box} data-state="none">
     <img ref=${image} alt=${label} />
     <p class="instead">${words}</p>
+    ${brief && html`<p class="instead brief" aria-hidden="true">${brief}</p>`}
     <figcaption>${label}</figcaption>
   </figure>`;
 };
 
 const PREVIEW_MS = 200;
+
+/**
+ * Have an image show the newest picture of a path, and let go of the one `before`; the caller keeps what is returned.
+ * Rejects when it cannot be fetched.
+ * @param {string} path @param {HTMLImageElement} image @param {string} before @param {AbortSignal} signal
+ * @returns {Promise<string>} the picture's object URL; empty when there is none now, and nothing is changed
+ */
+export async function showNewest(path, image, before, signal) {
+  const response = await fetch(path, { signal, cache: 'no-store' });
+  if (response.status !== 200) return '';
+  const next = URL.createObjectURL(await response.blob());
+  image.src = next;
+  await image.decode().catch(() => undefined);
+  if (before) URL.revokeObjectURL(before);
+  return next;
+}
 
 /** @param {string} track @param {HTMLImageElement} image @param {HTMLElement} box @param {AbortSignal} signal */
 async function followPreview(track, image, box, signal) {
@@ -68,16 +89,9 @@ async function followPreview(track, image, box, signal) {
     const began = performance.now();
     if (document.visibilityState === 'visible') {
       try {
-        const response = await fetch('/api/preview/' + track + '.jpg', { signal, cache: 'no-store' });
-        const picture = response.status === 200 ? await response.blob() : null;
-        if (picture) {
-          const next = URL.createObjectURL(picture);
-          image.src = next;
-          await image.decode().catch(() => undefined);
-          if (address) URL.revokeObjectURL(address);
-          address = next;
-        }
-        box.dataset.state = picture ? 'shown' : 'none';
+        const next = await showNewest('/api/preview/' + track + '.jpg', image, address, signal);
+        address = next || address;
+        box.dataset.state = next ? 'shown' : 'none';
       } catch (error) {
         if (signal.aborted) break;
         box.dataset.state = 'none';

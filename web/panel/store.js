@@ -26,7 +26,7 @@ export const now = signal(Date.now());
 /** Grows with each change of language, so that what was read through `t` is read again. */
 const language = signal(0);
 
-const words = new Words();
+const words = new Words(['panel']);
 words.addEventListener('change', () => {
   language.value += 1;
   document.documentElement.lang = words.lang;
@@ -58,6 +58,9 @@ export const elapsedS = computed(() => {
   return value && value.elapsed_s !== null ? value.elapsed_s + (performance.now() - viewAt) / 1000 : null;
 });
 
+/** How many seconds ago something was, that was `seconds` ago when the newest view came. @param {number} seconds */
+export const sinceS = (seconds) => (now.value, seconds + (performance.now() - viewAt) / 1000);
+
 /** Seconds that a proposal still stands. */
 export const proposalS = computed(() => {
   now.value;
@@ -85,13 +88,14 @@ let answered = 0;
  * @param {string} name
  * @param {string} path
  * @param {unknown} body
+ * @param {number} [timeoutMs]
  * @returns {Promise<boolean>} true once it is done, false when it was refused
  */
-function act(name, path, body) {
+function act(name, path, body, timeoutMs) {
   const before = underWay.get(name);
   const wish = JSON.stringify([path, body]);
   if (before && before.wish === wish) return before.done;
-  const done = before ? before.done.then(() => send(path, body)) : send(path, body);
+  const done = before ? before.done.then(() => send(path, body, timeoutMs)) : send(path, body, timeoutMs);
   const mine = { wish, done };
   underWay.set(name, mine);
   busy.value = new Set(underWay.keys());
@@ -103,13 +107,13 @@ function act(name, path, body) {
   return done;
 }
 
-/** @param {string} path @param {unknown} body @returns {Promise<boolean>} */
-async function send(path, body) {
+/** @param {string} path @param {unknown} body @param {number} [timeoutMs] @returns {Promise<boolean>} */
+async function send(path, body, timeoutMs = 8000) {
   const number = (sent += 1);
   refusal.value = null;
   try {
     /** @type {PanelView} */
-    const next = await json(path, { method: 'POST', json: body, timeoutMs: 8000 });
+    const next = await json(path, { method: 'POST', json: body, timeoutMs });
     // An answer that was overtaken by a later act's may be older than what is shown.
     if (number > answered) {
       answered = number;
@@ -130,14 +134,45 @@ export const stop = () => act('stop', '/api/lesson/stop', {});
 export const setPaused = (paused) => act('pause', '/api/lesson/pause', { paused });
 /** @param {boolean} frozen */
 export const setFrozen = (frozen) => act('freeze', '/api/lesson/freeze', { frozen });
+/** @param {boolean} on */
+export const setFraming = (on) => act('framing', '/api/lesson/framing', { on });
+/** @param {boolean} on */
+export const setRecording = (on) => act('recording', '/api/recording', { on });
+/** @param {string} id */
+export const shareRecording = (id) => act('share ' + id, '/api/recording/share', { id, language: words.lang });
+/** @param {string} id */
+export const deleteRecording = (id) => act('delete ' + id, '/api/recording/delete', { id });
 /** @param {'camera' | 'board' | 'sound'} track @param {boolean} isOn */
 export const setOnAir = (track, isOn) => act(track, '/api/lesson/on-air', { [track]: isOn });
+/** @param {string} device */
+export const retry = (device) => act('retry', '/api/device/retry', { device });
+/** @param {string} id */
+export const takeMicrophone = (id) => act('microphone', '/api/lesson/microphone', { id });
+/** @param {string} id */
+export const declineMicrophone = (id) => act('microphone', '/api/lesson/microphone/not-now', { id });
 /** @param {string} id @param {boolean} accept */
 export const answerProposal = (id, accept) => act('proposal', '/api/proposal', { id, accept });
+/** Opening the devices, some seconds of what they give, and a sound that is played. */
+const NORMAL_MS = 30000;
+export const recordNormal = () => act('normal', '/api/normal', {}, NORMAL_MS);
+
+/** Go to a stored view of the camera; `toCheck`: to look at it while pupils do not. @param {string} preset @param {boolean} [toCheck] */
+export const recall = (preset, toCheck) => act('recall ' + preset, '/api/camera/recall', { preset, to_check: !!toCheck });
+/** @param {string} preset */
+export const storeView = (preset) => act('store', '/api/camera/store', { preset });
+/** @param {string} name */
+export const confirmView = (name) => act('confirm', '/api/camera/confirm', { view: name });
+
+export const test = () => act('test', '/api/selftest', {});
+export const stopTest = () => act('test', '/api/selftest/stop', {});
+export const closeTest = () => act('test', '/api/selftest/close', {});
+
+/** Act on pupils, hands, questions or the door: `admit`, `take`, `remove`, `lock`… @param {string} what @param {object} body */
+export const aboutPupils = (what, body) => act(what, '/api/audience/' + what, body);
 
 /** @param {string} pin */
 export const unlock = (pin) => act('unlock', '/api/unlock', { pin });
-export const lock = () => act('lock', '/api/lock', {});
+export const lock = () => act('hide', '/api/lock', {});
 
 /** Load the words and follow the room, for as long as the page lives. */
 export function begin() {

@@ -4,16 +4,22 @@ import { ApiError } from '../lib/api.js';
 import { Attendance } from '../lib/attendance.js';
 import { Backoff } from '../lib/backoff.js';
 import { bare, isWhole, pretty } from '../lib/code.js';
+import { Captions } from './captions.js';
 import { playChime } from './chime.js';
+import { Hand } from './hand.js';
 import { leaveLockScreen, showOnLockScreen } from './lock_screen.js';
 import { announce, closeSheet, el, putWords, say, sheet, showError, words } from './page.js';
-import { fillQuality, showFinding, showLevel, whySilent } from './quality.js';
+import { fillQuality, showFinding, showLevel, whySilent, wireWish } from './quality.js';
+import { Questions } from './question.js';
+import { wireReactions } from './reactions.js';
 import { fullScreen, Stage } from './stage.js';
+import { TalkCard } from './talk.js';
 
 /** @typedef {import('../lib/meter.js').Sample} Sample */
 /** @typedef {import('../lib/protocol').LessonView} LessonView */
+/** @typedef {import('../lib/protocol').You} You */
 
-const SECTIONS = ['join', 'waiting', 'class', 'ended', 'refused'];
+const SECTIONS = ['join', 'waiting', 'lobby', 'class', 'ended', 'refused'];
 /** A connection that takes longer than this gets a sentence. */
 const SLOW_MS = 4000;
 /** Long enough to hear a word between two looks. */
@@ -23,6 +29,12 @@ const root = document.documentElement;
 const link = (/^\/j\/([^/?#]+)/.exec(location.pathname) || [])[1] || null;
 const attendance = new Attendance();
 const stage = new Stage();
+const hand = new Hand(attendance);
+const questions = new Questions(attendance);
+const captions = new Captions();
+const talk = new TalkCard(attendance);
+/** Whether the room has not said yet what it knows of this page, on a new connection. */
+let isNew = true;
 
 /** @type {Promise<LessonView> | null} */
 let joining = null;
@@ -58,7 +70,7 @@ function refresh() {
   putWords();
   const phase = root.dataset.phase || 'join';
   const room = attendance.view ? attendance.view.room_name : '';
-  const title = { join: 'join.page', waiting: 'waiting.page', class: 'class.page', ended: 'ended.page' }[phase] || 'join.page';
+  const title = { join: 'join.page', waiting: 'waiting.page', lobby: 'waiting.page', class: 'class.page', ended: 'ended.page' }[phase] || 'join.page';
   document.title = words.t(room || title === 'join.page' || title === 'ended.page' ? title : 'join.page', { room });
   say(el('room-name'), phase === 'join' || phase === 'refused' ? '' : room);
   el('join-room').hidden = !room || !link;
@@ -73,6 +85,10 @@ function refresh() {
   say(el('retry'), words.t(refusal && refusal.code === 'link-wrong' ? 'refused.code' : 'refused.retry'));
   if (refusal) showError(el('refused-words'), refusal);
   showJoinError(joinError);
+  hand.show();
+  questions.show();
+  captions.show();
+  talk.show();
   tick();
 }
 
@@ -199,7 +215,8 @@ function on(name, handler) {
 }
 
 function wireAttendance() {
-  attendance.playsSound = () => stage.playsSound();
+  attendance.output = () => stage.output();
+  attendance.shownFps = (track) => stage.shownFps(track);
   on('view', (/** @type {LessonView} */ view) => {
     if (view.phase === 'ended' && root.dataset.phase === 'join') {
       joining = null; // the form was left open past the lesson: the next key, or the same link, opens the next one
@@ -214,7 +231,11 @@ function wireAttendance() {
       stage.clear();
       stage.take(null);
       if (fullScreen.isOn()) fullScreen.toggle();
+      hand.take(null);
+      talk.take(null);
+      captions.clear();
     }
+    if (phase === 'ended') questions.clear();
     if (phase === 'class') {
       keepAwake();
       showOnLockScreen({
@@ -241,6 +262,22 @@ function wireAttendance() {
     stage.take(notice);
     tick();
   });
+  on('sending', () => tick());
+  on('greeted', () => (isNew = true));
+  on('you', (/** @type {You} */ you) => {
+    const phase = you.is_admitted ? 'class' : 'lobby';
+    if (root.dataset.phase !== phase && ['class', 'lobby'].indexOf(root.dataset.phase || '') >= 0) showPhase(phase);
+    hand.take(you);
+    talk.take(you);
+    if (!isNew || !you.is_admitted) return;
+    isNew = false;
+    hand.resume();
+    questions.resume();
+  });
+  on('talk', (/** @type {import('../lib/protocol').Talk} */ told) => talk.told(told));
+  on('question-state', (/** @type {import('../lib/protocol').QuestionState} */ told) => questions.take(told));
+  on('caption', (/** @type {import('../lib/protocol').Caption} */ caption) => captions.take(caption));
+  on('tiles', (/** @type {unknown} */ data) => stage.takeTiles(data));
   on('sample', (/** @type {Sample} */ sample) => {
     lastSample = sample;
     stage.measure(sample);
@@ -272,6 +309,7 @@ function tick() {
     const lostText = lostAt && now - lostAt > 2000 ? words.t('waiting.line-lost', { time: words.duration((now - lostAt) / 1000) }) : '';
     say(el('waiting-line'), askingText || lostText || (view && !view.room_online ? words.t('waiting.room-off') : ''));
   }
+  if (phase === 'lobby') say(el('lobby-line'), attendance.isKnocking() ? '' : words.t('class.line.slow'));
   if (phase !== 'class') return;
   const notice = attendance.notice;
   const isLost = line.state === 'lost';
@@ -299,10 +337,14 @@ function tick() {
   const text = isPaused ? words.t('class.paused') : standIn ? words.t('class.sound.standin') : isFrozen ? words.t('class.frozen') : '';
   say(el('class-words'), text);
   el('class-words').hidden = text === '';
+  const isRecorded = !!(notice && notice.recording);
+  if (isRecorded && el('recording-fact').hidden) announce(words.t('class.recording'));
+  el('recording-fact').hidden = !isRecorded;
   const isSilenced = stage.isMuted || stage.volume === 0;
   el('mute').setAttribute('aria-pressed', String(isSilenced));
   say(/** @type {Element} */ (el('mute').lastElementChild), words.t(isSilenced ? 'class.unmute' : 'class.mute'));
-  if (!el('quality-sheet').hidden) fillQuality(lastSample, bytesBefore + (lastSample ? lastSample.bytes : 0));
+  if (!el('quality-sheet').hidden)
+    fillQuality(lastSample, bytesBefore + (lastSample ? lastSample.bytes : 0), isLost ? null : attendance.sending);
 }
 
 // --- in class ------------------------------------------------------------------------------------------------------
@@ -312,7 +354,9 @@ async function checkHearing() {
   await attendance.report();
   await new Promise((resolve) => setTimeout(resolve, HEARING_MS));
   const sample = (await attendance.report()) || lastSample; // tells the room too
-  showFinding(whySilent({ stage, notice: attendance.notice, sample, isLost: line.state === 'lost', isInRoom: attendance.isInRoom }));
+  const finding = whySilent({ stage, notice: attendance.notice, sample, isLost: line.state === 'lost', isInRoom: attendance.isInRoom });
+  attendance.say({ type: 'cannot-hear', found: finding.key });
+  showFinding(finding);
 }
 
 /** @param {HTMLElement} told where to say how it went */
@@ -348,8 +392,11 @@ function wireClass() {
       full.setAttribute('aria-pressed', String(fullScreen.isOn()));
     });
   sheet('quality', 'quality-sheet', () => tick());
+  wireWish((wish) => attendance.wishFor(wish));
   sheet('cannot-hear', 'hear-sheet', () => checkHearing());
+  wireReactions(attendance);
   el('try-sound').addEventListener('click', () => trySound(el('try-words')));
+  el('lobby-try').addEventListener('click', () => trySound(el('lobby-try-words')));
   el('hear-try').addEventListener('click', () => trySound(el('hear-found')));
 }
 
@@ -367,6 +414,7 @@ async function keepAwake() {
 // --- the page's own life -------------------------------------------------------------------------------------------
 
 function wireLife() {
+  document.addEventListener('click', () => attendance.touched());
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState !== 'visible') return;
     attendance.wake();
@@ -384,7 +432,10 @@ function wireLife() {
       type = network.type;
     });
   }
-  window.addEventListener('pagehide', () => attendance.leave({ keepalive: true }));
+  window.addEventListener('pagehide', () => {
+    talk.release({ keepalive: true });
+    attendance.leave({ keepalive: true });
+  });
   window.addEventListener('pageshow', (event) => {
     if (event.persisted) location.reload(); // kept in memory by the browser, but its connection is gone
   });

@@ -4,6 +4,8 @@ import { closeSheet, el, say, words } from './page.js';
 
 /** @typedef {import('../lib/meter.js').Sample} Sample */
 /** @typedef {import('../lib/protocol').Notice} Notice */
+/** @typedef {import('../lib/protocol').Sending} Sending */
+/** @typedef {import('../lib/protocol').Wish} Wish */
 /** @typedef {import('./stage.js').Stage} Stage */
 
 /** Sound below this share of full scale for the whole look is silence, not a quiet teacher (about −60 dBFS). */
@@ -27,8 +29,61 @@ export function showLevel(sample, isLost) {
   say(el('quality-words'), words.t('quality.' + (isLost ? 'none' : sample ? LEVEL_WORDS[n] : 'measuring')));
 }
 
-/** Fill the sheet *Qualité*. @param {Sample | null} sample @param {number} totalBytes */
-export function fillQuality(sample, totalBytes) {
+const WISH = 'estrade.wish';
+/** @type {Wish['use'][]} */
+const USES = ['automatic', 'save-data', 'sound-only'];
+
+/** What was chosen on this device; the page's own default when nothing was, or storage is refused. @returns {Wish} */
+function kept() {
+  /** @type {any} */
+  let found = null;
+  try {
+    found = JSON.parse(localStorage.getItem(WISH) || 'null');
+  } catch (error) {
+    // refused in some private windows, or not ours: then nothing was chosen
+  }
+  const use = found && USES.indexOf(found.use) >= 0 ? found.use : 'automatic';
+  return { type: 'wish', use, reads_lips: !!(found && found.reads_lips) };
+}
+
+/** Let the pupil choose how much is sent. @param {(wish: Wish) => void} onWish at once with what was kept, then on change */
+export function wireWish(onWish) {
+  const lips = /** @type {HTMLInputElement} */ (el('reads-lips'));
+  const uses = /** @type {HTMLInputElement[]} */ (Array.from(el('wish-use').querySelectorAll('[name=use]')));
+  const show = (/** @type {Wish} */ wish) => {
+    for (const one of uses) one.checked = one.value === wish.use;
+    lips.checked = !!wish.reads_lips;
+    for (const one of uses.concat(lips)) /** @type {Element} */ (one.parentElement).classList.toggle('chosen', one.checked);
+  };
+  const change = () => {
+    const chosen = uses.filter((one) => one.checked)[0];
+    /** @type {Wish} */
+    const wish = { type: 'wish', use: /** @type {Wish['use']} */ (chosen.value), reads_lips: lips.checked };
+    try {
+      localStorage.setItem(WISH, JSON.stringify({ use: wish.use, reads_lips: wish.reads_lips }));
+    } catch (error) {
+      // refused in some private windows; the choice then lasts as long as the page
+    }
+    show(wish);
+    onWish(wish);
+  };
+  for (const one of uses.concat(lips)) one.addEventListener('change', change);
+  const wish = kept();
+  show(wish);
+  if (wish.use !== 'automatic' || wish.reads_lips) onWish(wish);
+}
+
+/** What is sent here and why, in one sentence. @param {Sending | null} sending */
+function sentWords(sending) {
+  if (!sending) return '';
+  const what = sending.board ? (sending.camera ? 'all' : 'board') : sending.camera ? 'camera' : 'sound';
+  if (sending.why === 'best') return words.t('quality.sent.best');
+  return words.t('quality.sent.' + what) + ' ' + words.t('quality.why.' + sending.why);
+}
+
+/** Fill the sheet *Qualité*. @param {Sample | null} sample @param {number} totalBytes @param {Sending | null} sending */
+export function fillQuality(sample, totalBytes, sending) {
+  say(el('quality-sent'), sentWords(sending));
   const list = el('quality-list');
   /** @type {[string, string][]} */
   const rows = [];
@@ -49,6 +104,10 @@ export function fillQuality(sample, totalBytes) {
     if (sample.rttMs !== null) rows.push([t('quality.delay'), t('quality.ms', { ms: words.number(Math.round(sample.rttMs)) })]);
     rows.push([t('quality.loss'), t('quality.percent', { n: words.number(sample.lossPercent, { maximumFractionDigits: 1 }) })]);
     if (sample.path) rows.push([t('quality.path'), t('quality.path.' + (sample.path === 'relay' ? 'relay' : 'direct'))]);
+  }
+  if (sample) {
+    const perHour = (sample.kbps * 3600) / 8 / 1000;
+    rows.push([t('quality.per-hour'), t('quality.mb', { mb: words.number(Math.round(perHour)) })]);
   }
   rows.push([t('quality.total'), t('quality.mb', { mb: words.number(totalBytes / 1e6, { minimumFractionDigits: 1, maximumFractionDigits: 1 }) })]);
   rows.forEach(([name, value], i) => {

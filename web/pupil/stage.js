@@ -1,6 +1,7 @@
 // The two pictures and the sound: what is shown while nothing has come, while it runs, and when it stops.
 
 import { el, say, words } from './page.js';
+import { BoardTiles } from './tiles.js';
 
 /** @typedef {'board' | 'camera'} Picture */
 /** @typedef {import('../lib/meter.js').Sample} Sample */
@@ -10,6 +11,8 @@ import { el, say, words } from './page.js';
 const LATE_MS = 3000;
 /** The board sends a picture every few seconds even when nothing changes, the camera 30 a second. */
 const STUCK_MS = { board: 12000, camera: 4000 };
+/** A board that comes as tiles says how old it is from this on. */
+const OLD_MS = 5000;
 /** @type {Picture[]} */
 const PICTURES = ['board', 'camera'];
 
@@ -20,7 +23,11 @@ class Tile {
     this.name = name;
     this.figure = el('tile-' + name);
     this.video = /** @type {HTMLVideoElement} */ (el(name));
-    this.canvas = /** @type {HTMLCanvasElement} */ (this.figure.querySelector('canvas'));
+    this.canvas = /** @type {HTMLCanvasElement} */ (this.figure.querySelector('canvas.last'));
+    const parts = /** @type {HTMLCanvasElement | null} */ (this.figure.querySelector('canvas.parts'));
+    /** What comes of the board in place of its video. */
+    this.parts = parts && new BoardTiles(parts, this.video);
+    if (this.parts) this.parts.addEventListener('change', () => this.onParts());
     this.poster = /** @type {HTMLElement} */ (this.figure.querySelector('.poster span'));
     this.note = /** @type {HTMLElement} */ (this.figure.querySelector('.note'));
     this.hasPicture = false;
@@ -29,6 +36,8 @@ class Tile {
     /** The whole connection is lost, and the page says so elsewhere. */
     this.isLost = false;
     this.startedAt = performance.now();
+    /** Pictures that the browser counted at the last look. @type {{frames: number, at: number} | null} */
+    this.counted = null;
     /** performance.now() when pictures last came. */
     this.movedAt = 0;
     const shown = () => {
@@ -39,6 +48,7 @@ class Tile {
 
   /** @param {MediaStream} stream */
   show(stream) {
+    if (this.parts) this.parts.reconnect();
     this.keepLast();
     this.hasPicture = false;
     this.startedAt = performance.now();
@@ -49,7 +59,7 @@ class Tile {
   /** Copy what is seen now: a video that gets another stream goes blank at once. @private */
   keepLast() {
     const { videoWidth, videoHeight } = this.video;
-    if (!this.hasPicture || !videoWidth) return;
+    if (!this.hasPicture || !videoWidth || this.hasParts()) return;
     try {
       this.canvas.width = videoWidth;
       this.canvas.height = videoHeight;
@@ -71,7 +81,31 @@ class Tile {
     this.update();
   }
 
+  /** Pictures a second shown since the last call, of tiles always one; null in the background, or where the browser does not count. */
+  shownFps() {
+    if (this.hasParts()) return 1; // a board that stands still is sent once
+    const counted = this.video.getVideoPlaybackQuality ? this.video.getVideoPlaybackQuality().totalVideoFrames : null;
+    const now = performance.now();
+    const was = this.counted;
+    this.counted = counted === null || document.visibilityState !== 'visible' ? null : { frames: counted, at: now };
+    if (!was || !this.counted || now - was.at < 1) return null;
+    return (Math.max(0, this.counted.frames - was.frames) * 1000) / (now - was.at);
+  }
+
+  /** Whether tiles are what is seen. */
+  hasParts() {
+    return this.parts !== null && this.parts.isOn && this.parts.hasPicture;
+  }
+
+  /** @private */
+  onParts() {
+    this.movedAt = performance.now();
+    if (this.hasParts()) this.canvas.hidden = true;
+    this.update();
+  }
+
   clear() {
+    if (this.parts) this.parts.clear();
     this.video.srcObject = null;
     this.hasPicture = false;
     this.canvas.hidden = true;
@@ -81,14 +115,18 @@ class Tile {
 
   update() {
     const now = performance.now();
-    const isPlaying = this.hasPicture && !this.isOff;
+    const hasParts = this.hasParts();
+    const isPlaying = (hasParts || (this.hasPicture && !(this.parts && this.parts.isOn))) && !this.isOff;
     const state = isPlaying ? 'playing' : !this.isOff && !this.canvas.hidden ? 'last' : 'waiting';
     if (this.figure.dataset.state !== state) this.figure.dataset.state = state;
     const key = this.isOff ? 'off' : now - this.startedAt > LATE_MS ? 'late' : 'coming';
     say(this.poster, words.t('class.' + this.name + '.' + key));
-    const stuckMs = this.hasPicture ? now - this.movedAt : 0;
+    const stuckMs = this.hasPicture && !hasParts ? now - this.movedAt : 0;
+    const ageMs = this.parts ? this.parts.ageMs() : 0;
     let note = '';
     if (this.isStandIn) note = words.t('class.' + this.name + '.standin');
+    else if (hasParts && !this.isOff && !this.isLost && ageMs > OLD_MS)
+      note = words.t('class.board.age', { time: words.duration(ageMs / 1000) });
     else if (!this.isOff && !this.isLost && stuckMs > STUCK_MS[this.name])
       note = words.t('class.' + this.name + '.stuck', { time: words.duration(stuckMs / 1000) });
     say(this.note, note);
@@ -188,9 +226,17 @@ export class Stage extends EventTarget {
     this.dispatchEvent(new CustomEvent('sound'));
   }
 
-  /** Whether what arrives is let out of this page's loudspeaker. */
-  playsSound() {
-    return !this.isBlocked && !this.speaker.muted && this.speaker.volume > 0 && !this.speaker.paused;
+  /** What becomes of the sound that arrives. @returns {'playing' | 'blocked' | 'muted' | 'volume-0'} */
+  output() {
+    if (this.isBlocked) return 'blocked';
+    if (this.isMuted || this.speaker.muted) return 'muted';
+    if (this.speaker.paused) return 'blocked';
+    return this.speaker.volume > 0 ? 'playing' : 'volume-0';
+  }
+
+  /** Pictures a second shown since the last call, of tiles always one; null where that cannot be known. @param {Picture} name */
+  shownFps(name) {
+    return this.tiles[name].shownFps();
   }
 
   /** @param {Notice | null} notice */
@@ -200,6 +246,11 @@ export class Stage extends EventTarget {
       this.tiles[name].isStandIn = notice !== null && notice.stand_in.indexOf(name) >= 0;
       this.tiles[name].update();
     }
+  }
+
+  /** One message of the board as tiles. @param {unknown} data */
+  takeTiles(data) {
+    if (this.tiles.board.parts) this.tiles.board.parts.take(data);
   }
 
   /** @param {Sample} sample */

@@ -11,6 +11,7 @@ WORDS = {
     "paused": ("La classe reprend bientôt", "Class resumes shortly"),
     "camera-away": ("L’image revient dans un instant", "The picture will be back in a moment"),
     "camera-off": ("La caméra est coupée", "The camera is switched off"),
+    "camera-covered": ("La caméra est masquée un moment", "The camera is covered for a moment"),
     "board-away": ("Le tableau revient dans un instant", "The board will be back in a moment"),
     "board-off": ("Le tableau n’est pas montré", "The board is not being shown"),
 }

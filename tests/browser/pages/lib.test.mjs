@@ -5,6 +5,7 @@ import test from 'node:test';
 import { Attendance } from '../../../web/lib/attendance.js';
 import { Backoff } from '../../../web/lib/backoff.js';
 import { bare, isWhole, pretty } from '../../../web/lib/code.js';
+import { regional } from '../../../web/lib/i18n.js';
 import { Meter } from '../../../web/lib/meter.js';
 import { EventParser } from '../../../web/lib/sse.js';
 import { fragment } from '../../../web/lib/whep.js';
@@ -113,6 +114,13 @@ test('rates are of the time between two looks, whatever name the browser gives a
   assert.equal(sample.tracks.board.fps, 0);
 });
 
+test('dates have the form of the region that the reader lives in, else of Europe', () => {
+  assert.equal(regional('en', ['fr', 'en-US']), 'en-US');
+  assert.equal(regional('en', ['fr-FR', 'en']), 'en-GB');
+  assert.equal(regional('fr', ['en-US', 'fr-BE']), 'fr-BE');
+  assert.equal(regional('fr', []), 'fr-FR');
+});
+
 /** The words of French, without a browser around them. */
 const catalogue = JSON.parse(readFileSync(new URL('../../../web/i18n/fr.json', import.meta.url), 'utf8'));
 const words = {
@@ -149,7 +157,7 @@ test('a room that is not heard is of no other kind, whatever it last said', () =
 
 test('every kind of event has its words, and an unknown one its name', () => {
   const golden = new URL('../../unit/protocol/golden/', import.meta.url);
-  for (const name of ['lesson-started', 'lesson-ended', 'device-lost', 'device-back', 'viewer-joined', 'viewer-left', 'proposal-answered']) {
+  for (const name of ['lesson-started', 'lesson-ended', 'device-lost', 'device-back', 'microphone-changed', 'viewer-joined', 'viewer-left', 'proposal-answered']) {
     const event = JSON.parse(readFileSync(new URL('event-' + name + '.json', golden), 'utf8'));
     const text = eventWords(words, { ...event, kind: event.fact.kind, room: 'b12' });
     assert.ok(text && !text.includes('{') && !text.startsWith('it.') && !text.startsWith('Événement'), name + ': ' + text);
@@ -240,6 +248,7 @@ class FakeConnection extends EventTarget {
     this.room = room;
     this.state = 'new';
     this.pc = null;
+    this.transceivers = {};
     this.channel = { send: (message) => room.said.push(message) };
   }
 

@@ -15,7 +15,7 @@ from playwright.async_api import Page, expect
 from agent.sending_alarm import SendingAlarm
 from controller.cli import parser
 from protocol.lesson import LessonState
-from protocol.messages import CheckStatus, DeviceReport, DeviceRole, OnAir, Problem, Sign
+from protocol.messages import Check, CheckStatus, DeviceReport, DeviceRole, OnAir, Problem, Sign, Text
 from protocol.pages import ActAnswer, EventsView, EventView, RoomsView, RoomView, SessionView
 from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits
 from tests.browser.pages.stub import Answer, PageServer, refusal
@@ -260,6 +260,59 @@ async def test_an_alarm_stays_on_the_room_until_somebody_says_that_it_was_seen(
     assert json.loads(centre.server.asked[-1][2]) == {"check": "on-air"}
     centre.server.push("room", room("Salle 2"))
     await expect(page.locator(".alarm")).to_have_count(0)
+
+
+async def test_every_check_is_shown_with_its_value_and_age_the_worst_first(serve: Serve, open_page: OpenPage) -> None:
+    def check(name: str, status: str, value: float | None = None, unit: str | None = None) -> Check:
+        message = Text(fr="Le boîtier chauffe.", en="It gets hot.") if status == "warning" else None
+        status_ = CheckStatus(status)
+        return Check(id=name, status=status_, since=ago(3 * 60 + 5), value=value, unit=unit, message=message)
+
+    checks = (
+        check("picture-black", "ok", 12.345, "%"),
+        check("host-certificate", "ok", 120.0, "d"),
+        check("from-the-future", "unknown"),
+        check("host-temperature", "warning", 86.04, "°C"),
+    )
+    centre = Centre(serve("it"), [room("Salle 2", status="warning", checks=checks)])
+    page = await open_page(f"{centre.url}?room=salle-2")
+    rows = page.locator("#checks tbody tr")
+    await expect(rows).to_have_count(4)
+    told = [re.sub(r"[\s\u00a0\u202f]+", " ", await row.inner_text()) for row in await rows.all()]
+    assert told == [
+        "Boîtier : température ! à surveiller depuis 3 min 86 °C",
+        "from-the-future ? on ne sait pas depuis 3 min –",
+        "Caméra : image noire ✓ en ordre depuis 3 min 12,3 %",
+        "Certificat de la salle ✓ en ordre depuis 3 min 120 j",
+    ]
+    await assert_accessible(page)
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await assert_fits(page)
+
+
+@pytest.mark.parametrize("width", [390, 320])
+async def test_a_corridors_phone_has_the_whole_table_of_checks(serve: Serve, open_page: OpenPage, width: int) -> None:
+    checks = tuple(
+        Check(id=name, status=CheckStatus.WARNING, since=ago(50_000), value=value, unit=unit)
+        for name, value, unit in (
+            ("board-power", 3990.0, "h"),
+            ("picture-flicker", 1234.5, None),
+            ("host-restarts", 12.25, "/h"),
+            ("host-load", 7.25, "/core"),
+            ("sound-hum", -120.5, "dBFS"),
+        )
+    )
+    page = await open_page(f"{Centre(serve('it'), [room('Salle 2', checks=checks)]).url}?room=salle-2", width=width)
+    await expect(page.locator("#checks tbody tr")).to_have_count(5)
+    over = "document.querySelector('#checks').scrollWidth - document.querySelector('#checks').parentElement.clientWidth"
+    assert await page.evaluate(over) <= 0
+    table, card = (
+        await page.locator("#checks").bounding_box(),
+        await page.locator("#checks").locator("..").bounding_box(),
+    )
+    assert table is not None
+    assert card is not None
+    assert table["x"] + table["width"] <= card["x"] + card["width"]
 
 
 async def test_one_pupil_is_spoken_of_as_one(serve: Serve, open_page: OpenPage) -> None:

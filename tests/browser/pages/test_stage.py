@@ -69,7 +69,7 @@ async def test_words_until_a_picture_comes_and_then_the_picture(open_page: OpenP
         await state(page, tile, "playing")
         await expect(page.locator(f"#{tile}")).to_be_visible()
         await expect(page.locator(f"#tile-{tile} .poster")).to_be_hidden()
-    assert await page.evaluate("stage.playsSound()")
+    assert await page.evaluate("stage.output()") == "playing"
     await assert_accessible(page)
 
 
@@ -79,12 +79,12 @@ async def test_the_last_picture_stays_while_another_connection_begins(open_page:
     await state(page, "board", "playing")
     await page.evaluate(_SHOW_NOTHING_JS)
     await state(page, "board", "last")
-    await expect(page.locator("#tile-board canvas")).to_be_visible()
-    green = "document.querySelector('#tile-board canvas').getContext('2d').getImageData(9, 9, 1, 1).data[1]"
+    await expect(page.locator("#tile-board canvas.last")).to_be_visible()
+    green = "document.querySelector('#tile-board canvas.last').getContext('2d').getImageData(9, 9, 1, 1).data[1]"
     assert await page.evaluate(green) > 100
     await page.evaluate(_SHOW_JS)
     await state(page, "board", "playing")
-    await expect(page.locator("#tile-board canvas")).to_be_hidden()
+    await expect(page.locator("#tile-board canvas.last")).to_be_hidden()
 
 
 async def test_a_refused_sound_is_asked_for_and_the_pictures_play_meanwhile(open_page: OpenPage, url: str) -> None:
@@ -92,9 +92,9 @@ async def test_a_refused_sound_is_asked_for_and_the_pictures_play_meanwhile(open
     await page.evaluate(_REFUSE_JS)
     await page.evaluate(_SHOW_JS)
     await state(page, "camera", "playing")
-    assert await page.evaluate("[stage.isBlocked, stage.speaker.muted, stage.playsSound()]") == [True, True, False]
+    assert await page.evaluate("[stage.isBlocked, stage.speaker.muted, stage.output()]") == [True, True, "blocked"]
     await page.evaluate("touched = true; stage.unblock()")
-    assert await page.evaluate("[stage.isBlocked, stage.speaker.muted, stage.playsSound()]") == [False, False, True]
+    assert await page.evaluate("[stage.isBlocked, stage.speaker.muted, stage.output()]") == [False, False, "playing"]
 
 
 async def test_mute_and_volume_are_the_pupils_and_survive_another_connection(open_page: OpenPage, url: str) -> None:
@@ -102,9 +102,9 @@ async def test_mute_and_volume_are_the_pupils_and_survive_another_connection(ope
     await page.evaluate("stage.setVolume(0.4); stage.setMuted(true)")
     await page.evaluate(_SHOW_JS)
     await state(page, "camera", "playing")
-    assert await page.evaluate("[stage.speaker.muted, stage.speaker.volume, stage.playsSound()]") == [True, 0.4, False]
+    assert await page.evaluate("[stage.speaker.muted, stage.speaker.volume, stage.output()]") == [True, 0.4, "muted"]
     await page.evaluate("stage.setMuted(false)")
-    assert await page.evaluate("[stage.speaker.muted, stage.speaker.volume, stage.playsSound()]") == [False, 0.4, True]
+    assert await page.evaluate("[stage.speaker.muted, stage.speaker.volume, stage.output()]") == [False, 0.4, "playing"]
 
 
 async def test_what_the_teacher_hides_and_what_fails_is_told_in_words(open_page: OpenPage, url: str) -> None:

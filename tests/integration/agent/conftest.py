@@ -14,6 +14,7 @@ import pytest
 
 from agent.app import Agent
 from agent.config import RoomSettings, parse
+from agent.hotplug import HotPlug
 from agent.notify import SystemdNotifier
 from mqttlink.link import Link, Message
 from protocol import topics
@@ -24,19 +25,6 @@ from tests.integration.agent.process import Process
 
 ROOM = RoomTopics("075", "salle-b12")
 DEADLINE_S = 15.0
-
-
-async def until(condition: Callable[[], Any], what: str, most_s: float = DEADLINE_S) -> Any:
-    """Wait until ``condition`` returns something true and return it; fail with ``what`` after ``most_s``."""
-    try:
-        async with asyncio.timeout(most_s):
-            while True:
-                value = condition()
-                if value:
-                    return value
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise AssertionError(f"within {most_s:g} s: {what}") from None
 
 
 class Centre:
@@ -98,11 +86,12 @@ class Centre:
 
 
 class Room:
-    """A running agent and its panel."""
+    """A running agent and its panel; ``plugs`` is where udev would be heard."""
 
-    def __init__(self, settings: RoomSettings, panel: httpx.AsyncClient) -> None:
+    def __init__(self, settings: RoomSettings, panel: httpx.AsyncClient, plugs: HotPlug) -> None:
         self.settings = settings
         self.panel = panel
+        self.plugs = plugs
 
     async def view(self) -> dict[str, Any]:
         answer = await self.panel.get("/api/panel")
@@ -170,7 +159,7 @@ async def running_room(settings: RoomSettings) -> AsyncIterator[Room]:
     address, auth = f"http://127.0.0.1:{settings.panel.port}", opens_panel(settings.panel.token_file)
     try:
         async with httpx.AsyncClient(base_url=address, auth=auth, timeout=10) as panel:
-            room = Room(settings, panel)
+            room = Room(settings, panel, agent._plugs)
             ready = asyncio.create_task(agent.ready.wait())
             await asyncio.wait({life, ready}, timeout=DEADLINE_S, return_when=asyncio.FIRST_COMPLETED)
             ready.cancel()

@@ -27,6 +27,8 @@ class Process:
         link, self.port = broker.room(topics.room), free_port()
         self.module = "agent.cli"
         """What is run; a test may put an agent with a fault in its place."""
+        self.prefix: list[str] = []
+        """What runs the agent's own command; a test may put it into another world."""
         self.state = folder / "state"
         self._config = folder / "agent.toml"
         tables: dict[str, dict[str, Any]] = {
@@ -48,7 +50,7 @@ class Process:
 
     @contextmanager
     def running(self, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-        argv = [sys.executable, "-m", self.module, "--config", str(self._config)]
+        argv = [*self.prefix, sys.executable, "-m", self.module, "--config", str(self._config)]
         with (self.state.parent / "agent.log").open("ab") as log:
             process = subprocess.Popen(argv, stderr=log, env={**os.environ, **environment})
         try:

@@ -6,10 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from protocol.messages import CheckStatus
 from tests.broker import Broker
 from tests.fakes.pjlink_projector import Faults, Projector, serve
-from tests.integration.agent.conftest import SIMULATED, Centre, room_settings, running_room, until
+from tests.integration.agent.conftest import SIMULATED, Centre, room_settings, running_room
+from tests.waiting import until
 
 
 def with_projector(projector: Projector, **keys: Any) -> dict[str, Any]:
@@ -41,6 +44,7 @@ async def test_start_wakes_the_projector_and_stop_puts_it_back(broker: Broker, c
         assert projector.refusals == 0
 
 
+@pytest.mark.alone
 async def test_a_projector_that_says_nothing_costs_the_lesson_no_time(
     broker: Broker, centre: Centre, tmp_path: Path
 ) -> None:

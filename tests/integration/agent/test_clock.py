@@ -13,9 +13,10 @@ import pytest
 
 from protocol.messages import LessonStop
 from tests.broker import Broker
-from tests.integration.agent.conftest import ROOM, Centre, until
+from tests.integration.agent.conftest import ROOM, Centre
 from tests.integration.agent.process import Process, shows
 from tests.peers import missing
+from tests.waiting import until
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 

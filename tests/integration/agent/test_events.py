@@ -9,13 +9,19 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
+from agent import event_sender
 from agent.event_sender import BATCH, BATCH_S
 from agent.outbox import Outbox
 from mqttlink.link import Link
 from protocol import topics
 from protocol.messages import ControllerStatus, Event, ViewerJoined
 from tests.broker import Broker
-from tests.integration.agent.conftest import Centre, room_settings, running_room, until
+from tests.integration.agent.conftest import Centre, room_settings, running_room
+from tests.waiting import until
+
+pytestmark = pytest.mark.alone
 
 
 async def say_born(centre: Centre, sid: str) -> None:
@@ -47,7 +53,10 @@ async def test_a_centre_away_for_longer_than_its_session_is_told_everything_when
             assert after.events[0].id == before.events[0].id
 
 
-async def test_a_broker_that_forgot_everything_is_told_again(broker: Broker, centre: Centre, tmp_path: Path) -> None:
+async def test_a_broker_that_forgot_everything_is_told_again(
+    broker: Broker, centre: Centre, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_sender, "RESEND_S", 3.0)  # half a minute in class
     async with running_room(room_settings(broker, tmp_path, devices={})) as room:
         await until(lambda: centre.states, "the room is there")
         broker.kill()

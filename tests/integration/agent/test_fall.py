@@ -18,9 +18,10 @@ from agent.notify import SystemdNotifier
 from agent.on_air import Stray
 from protocol.messages import CheckSeen, RtcOffer, SendingStopped
 from tests.broker import Broker
-from tests.integration.agent.conftest import Centre, room_settings, until
+from tests.integration.agent.conftest import Centre, room_settings
 from tests.integration.agent.process import START_S, Process, is_live, shows
 from tests.integration.streams.peer import Peer
+from tests.waiting import until
 
 
 async def test_a_killed_agent_goes_on_with_its_lesson_paused_and_muted_as_it_was(
@@ -32,6 +33,8 @@ async def test_a_killed_agent_goes_on_with_its_lesson_paused_and_muted_as_it_was
         await shows(panel, is_live)
         await panel.post("/api/lesson/on-air", json={"sound": False, "camera": False})
         await panel.post("/api/lesson/freeze", json={"frozen": True})
+        await panel.post("/api/audience/lobby", json={"on": True})
+        await panel.post("/api/audience/lock", json={"on": True})
         before = (await panel.post("/api/lesson/pause", json={"paused": True})).json()
         first.send_signal(signal.SIGKILL)
         first.wait()
@@ -39,6 +42,7 @@ async def test_a_killed_agent_goes_on_with_its_lesson_paused_and_muted_as_it_was
         after = await shows(panel, is_live)
         assert (after["paused"], after["on_air"]) == (True, {"camera": False, "board": True, "sound": False})
         assert after["frozen"]
+        assert (after["audience"]["has_lobby"], after["audience"]["is_locked"]) == (True, True)
         assert before["elapsed_s"] < after["elapsed_s"] < before["elapsed_s"] + START_S
         await panel.post("/api/lesson/stop", json={})
         await shows(panel, lambda view: view["state"] == "idle")
@@ -103,6 +107,7 @@ async def test_where_nothing_was_interrupted_nothing_is_resumed(process: Process
     assert (answer.status_code, answer.json()["code"]) == (409, "lesson-not-found")
 
 
+@pytest.mark.alone
 async def test_what_is_sent_without_a_lesson_stops_at_once_and_is_an_alarm_until_seen(
     process: Process, panel: httpx.AsyncClient, centre: Centre
 ) -> None:
@@ -150,6 +155,7 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
+@pytest.mark.alone
 async def test_idle_has_no_capture_process_nor_has_a_second_after_stop(
     process: Process, panel: httpx.AsyncClient
 ) -> None:
@@ -169,6 +175,7 @@ async def test_idle_has_no_capture_process_nor_has_a_second_after_stop(
         await until(lambda: captures() == [], "every device is closed", 1.0)
 
 
+@pytest.mark.alone
 async def test_a_stray_packet_ends_the_agent_also_when_nothing_can_be_stored_any_more(
     broker: Broker, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,17 +10,25 @@ import httpx
 import pytest
 from starlette.routing import Route
 
+from agent.camera_views import CameraViews
 from agent.config import RoomSettings
 from agent.lesson import Lesson
+from agent.room_recording import RoomRecording
+from agent.selftest.runner import SelfTest
+from agent.thumbnails import Thumbnails
+from agent.web.audience import AudiencePanel
+from agent.web.camera import CameraPanel
 from agent.web.door import PanelDoor
 from agent.web.pin import Pin, hash_pin
+from agent.web.recording import RecordingPanel
 from agent.web.server import PanelServer
 from agent.web.token import PanelToken
 from protocol.lesson import LessonState
 from protocol.messages import Access, ConfigDocument, RoomConfig
 from protocol.pages import PanelView
 from tests.broker import Broker
-from tests.integration.agent.conftest import Centre, room_settings, running_room, until
+from tests.integration.agent.conftest import Centre, room_settings, running_room
+from tests.waiting import until
 
 APIS = (
     ("GET", "panel"),
@@ -31,11 +40,43 @@ APIS = (
     ("POST", "lesson/pause"),
     ("POST", "lesson/freeze"),
     ("POST", "lesson/on-air"),
+    ("POST", "lesson/framing"),
+    ("POST", "device/retry"),
     ("POST", "proposal"),
+    ("POST", "normal"),
+    ("GET", "selftest"),
+    ("POST", "selftest"),
+    ("POST", "selftest/stop"),
+    ("POST", "selftest/close"),
     ("POST", "unlock"),
     ("POST", "lock"),
     ("GET", "preview/board.jpg"),
     ("GET", "qr.svg"),
+    ("POST", "lesson/framing"),
+    ("POST", "lesson/microphone"),
+    ("POST", "lesson/microphone/not-now"),
+    ("POST", "audience/admit"),
+    ("POST", "audience/admit-all"),
+    ("POST", "audience/refuse"),
+    ("POST", "audience/take"),
+    ("POST", "audience/lower"),
+    ("POST", "audience/lower-all"),
+    ("POST", "audience/answered"),
+    ("POST", "audience/remove"),
+    ("POST", "audience/lobby"),
+    ("POST", "audience/lock"),
+    ("POST", "camera/hold"),
+    ("POST", "camera/release"),
+    ("POST", "camera/recall"),
+    ("POST", "camera/store"),
+    ("POST", "camera/confirm"),
+    ("GET", "camera/preset/board.jpg"),
+    ("GET", "camera/check.jpg"),
+    ("POST", "recording"),
+    ("POST", "recording/delete"),
+    ("POST", "recording/share"),
+    ("GET", "recording/board.mp4"),
+    ("GET", "recording/board.svg"),
     ("GET", "not/there"),
 )
 HEADERS = {
@@ -71,12 +112,25 @@ async def test_nothing_is_told_or_done_without_the_token(broker: Broker, tmp_pat
         assert (await room.view())["state"] == "idle"
 
 
+async def nothing() -> None: ...
+
+
 def test_every_address_of_the_panel_is_among_those(tmp_path: Path) -> None:
     door = PanelDoor(PanelToken(tmp_path / "token", "boot"), Pin(None))
     server = PanelServer(
-        cast(Lesson, None), lambda: PanelView(room="b12", room_name="B12", state=LessonState.IDLE), 0, door
+        cast(Lesson, None),
+        lambda: PanelView(room="b12", room_name="B12", state=LessonState.IDLE),
+        0,
+        door,
+        nothing,
+        selftest=lambda: cast(SelfTest, None),
     )
-    paths = {route.path.replace("{track}", "board") for route in server._app().routes if isinstance(route, Route)}
+    camera = CameraPanel(None, cast(CameraViews, None), cast(Thumbnails, None), door.pin, cast(Any, None))
+    server.add_routes(camera.routes())
+    server.add_routes(AudiencePanel(cast(Lesson, None), cast(Any, None)).routes())
+    server.add_routes(RecordingPanel(cast(RoomRecording, None), door.pin, cast(Any, None)).routes())
+    names = re.compile(r"\{(track|name|id)\}")
+    paths = {names.sub("board", route.path) for route in server._app().routes if isinstance(route, Route)}
     assert paths - {f"/api/{path}" for _, path in APIS} == {"/"}
 
 
@@ -172,7 +226,7 @@ async def test_every_answer_carries_the_headers_also_a_fault_of_ours(
         raise ValueError("a secret")  # what no view should do
 
     door = PanelDoor(PanelToken(tmp_path / "token", "boot"), Pin(None))
-    server = PanelServer(cast(Lesson, None), view, 8480, door)
+    server = PanelServer(cast(Lesson, None), view, 8480, door, nothing, selftest=lambda: cast(SelfTest, None))
     token = (tmp_path / "token").read_text().partition("\n")[0]
     headers = {"Authorization": f"Bearer {token}"}
     transport = httpx.ASGITransport(server._app())

@@ -6,13 +6,17 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 from Xlib import X
 from Xlib.display import Display
 
 from agent.devices.x11_corner import RED
 from tests.broker import Broker
-from tests.integration.agent.conftest import room_settings, running_room, until
+from tests.integration.agent.conftest import room_settings, running_room
 from tests.integration.devices.test_drivers import x_server
+from tests.waiting import until
+
+pytestmark = pytest.mark.alone
 
 
 def is_red(display: Display) -> bool:

@@ -29,7 +29,8 @@ from protocol.messages import (
     RtcOffer,
 )
 from tests.broker import Broker
-from tests.integration.agent.conftest import ROOM, SIMULATED, Centre, room_settings, running_room, until
+from tests.integration.agent.conftest import ROOM, SIMULATED, Centre, room_settings, running_room
+from tests.waiting import until
 
 ACCESS = Access(lesson="l-1", code="K7QF-92MX", link="https://estrade.example/j/0123456789abcdef")
 
@@ -159,6 +160,7 @@ async def test_a_code_that_came_in_a_lesson_is_not_the_next_one_s(
     assert all(lesson.startswith("room-") for lesson in started_as(centre))
 
 
+@pytest.mark.alone
 async def test_a_camera_pulled_out_and_back_is_degraded_and_live_again(
     broker: Broker, centre: Centre, tmp_path: Path
 ) -> None:
@@ -181,6 +183,7 @@ async def test_a_camera_pulled_out_and_back_is_degraded_and_live_again(
     assert 0.5 < back.away_s < 4.0
 
 
+@pytest.mark.alone
 async def test_a_lesson_begins_without_what_is_missing(broker: Broker, centre: Centre, tmp_path: Path) -> None:
     fault = {"at_s": 0.0, "kind": "unplug", "for_s": 3600.0}
     devices = {**SIMULATED, "camera": {**SIMULATED["camera"], "faults": [fault]}}
@@ -259,12 +262,15 @@ HELD_BACK = {"camera": False, "board": False, "sound": False}
 LET_OUT = {"camera": True, "board": True, "sound": True}
 TRIED: dict[str, dict[str, Any]] = {
     "rtc.offer": {"viewer": "v-1", "sdp": "v=0\r\n"},
+    "rtc.publish": {"viewer": "v-1", "sdp": "v=0\r\n", "holder": "h-1"},
+    "rtc.relay": {"holder": "h-1"},
     "rtc.candidate": {"viewer": "v-1", "candidates": []},
     "rtc.close": {"viewer": "v-1"},
     "lesson.stop": {"actor": "it"},
     "lesson.propose": {"proposal": "p-1", "actor": "it"},
     "lesson.mute": {"actor": "it", "sound": False},
     "check.seen": {"check": "on-air", "actor": "it"},
+    "selftest.run": {"actor": "it"},
     "event.ack": {"ids": []},
 }
 
@@ -376,6 +382,7 @@ async def test_only_the_panels_own_page_presses_its_buttons(
         ("lesson/pause", {"paused": "perhaps"}, 422, "body-invalid"),
         ("lesson/pause", {"pause": True}, 422, "body-invalid"),
         ("lesson/on-air", {"sound": "x" * 5000}, 422, "body-too-large"),
+        ("device/retry", {"device": "camera"}, 409, "lesson-transition"),
     ],
 )
 async def test_what_the_panel_cannot_do_is_told_with_a_code(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,6 +33,7 @@ from protocol.messages import (
 )
 from protocol.topics import RoomTopics, parse
 from tests.broker import Broker
+from tests.waiting import until
 
 ROOM = "0750001a-b12"
 TERRITORY = "075"
@@ -52,21 +53,6 @@ FRAGMENT = (
 )
 SDP = {"Content-Type": "application/sdp"}
 TRICKLE = {"Content-Type": "application/trickle-ice-sdpfrag"}
-
-
-async def eventually(what: str, is_so: Callable[[], Any], deadline_s: float = DEADLINE_S) -> Any:
-    """Wait until ``is_so()`` is true and return what it returned; awaitables are awaited."""
-    try:
-        async with asyncio.timeout(deadline_s):
-            while True:
-                found = is_so()
-                if isinstance(found, Awaitable):
-                    found = await found
-                if found:
-                    return found
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise AssertionError(f"not within {deadline_s:g} s: {what}") from None
 
 
 def now() -> datetime:
@@ -114,7 +100,7 @@ class ScriptedRoom:
 
     async def access(self) -> Any:
         """Return the access of the newest config, once there is one."""
-        await eventually("the room has a config", lambda: self.configs)
+        await until(lambda: self.configs, "the room has a config")
         return self.configs[-1].config.access
 
     async def start(self) -> str:
@@ -227,7 +213,7 @@ async def running_centre(config: ControllerConfig, **more: Any) -> AsyncIterator
         url = f"http://127.0.0.1:{config.http.port}" if config.http.port else ready.result()
         async with httpx.AsyncClient(base_url=url, timeout=20) as http:
             running = RunningCentre(config, url, http, task)
-            await eventually("the centre is ready", lambda: _is_ready(http))
+            await until(lambda: _is_ready(http), "the centre is ready")
             yield running
     finally:
         task.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,12 +28,12 @@ from tests.integration.controller.scripted import (
     RunningCentre,
     ScriptedRoom,
     centre_config,
-    eventually,
     now,
     register,
     running_centre,
     scripted_room,
 )
+from tests.waiting import until
 
 HASH = hash_password("correct horse")
 
@@ -58,14 +59,14 @@ async def test_two_controllers_side_by_side_both_work_and_neither_throws_the_oth
         centres = [await _with_admin(one), await _with_admin(two)]
         await room.say_state(LessonState.IDLE)
         for centre in centres:
-            await eventually("both see the room", lambda centre=centre: _link_is(centre, "online"))  # type: ignore[misc]
+            await until(partial(_link_is, centre, "online"), "both see the room")
         for _ in range(3):
             answers = await asyncio.gather(*(c.http.post(f"/api/v1/rooms/{ROOM}/stop") for c in centres))
             assert [answer.status_code for answer in answers] == [200, 200]
         for centre in centres:
             assert (await centre.http.get("/readyz")).status_code == 200
         await room.say_fact("e-1", LessonStarted(lesson="l-1", origin="panel"))
-        await eventually("both have stored it", lambda: len(room.commands_named("event.ack")) == 2)
+        await until(lambda: len(room.commands_named("event.ack")) == 2, "both have stored it")
     assert "already connected" not in broker.log_text
 
 
@@ -80,9 +81,9 @@ async def test_the_centre_says_when_it_is_there_and_when_it_left(
     listener = Link(broker.room("0750001a-b99"))
     listener.on_message(topics.CONTROLLER_STATUSES, hear)
     async with listener.running():
-        await eventually("the birth is heard", lambda: heard)
+        await until(lambda: heard, "the birth is heard")
         centre.task.cancel()
-        await eventually("and the death", lambda: len(heard) > 1)
+        await until(lambda: len(heard) > 1, "and the death")
     assert [(status.online, status.reason) for status in heard] == [(True, None), (False, "shutdown")]
     assert heard[0].sid == heard[1].sid
 
@@ -92,9 +93,9 @@ async def test_without_the_broker_rooms_are_unknown_and_offers_say_so(centre: Ru
     async with scripted_room(broker) as room:
         await room.start()
         joined = await centre.join(code=(await room.access()).code)
-        await eventually("the room is online", lambda: _link_is(centre, "online"))
+        await until(lambda: _link_is(centre, "online"), "the room is online")
         broker.kill()
-        await eventually("the room is unknown", lambda: _link_is(centre, "unknown"))
+        await until(lambda: _link_is(centre, "unknown"), "the room is unknown")
         answer = await centre.http.post(
             joined["whep"], content=OFFER, headers=SDP | {"Authorization": f"Bearer {joined['token']}"}
         )
@@ -106,8 +107,8 @@ async def test_without_the_broker_rooms_are_unknown_and_offers_say_so(centre: Ru
             headers = SDP | {"Authorization": f"Bearer {joined['token']}"}
             return (await centre.http.post(joined["whep"], content=OFFER, headers=headers)).status_code == 201
 
-        await eventually("the same ticket is answered again", is_answered)
-        await eventually("the config is published again", lambda: len(room.configs) > 1)
+        await until(is_answered, "the same ticket is answered again")
+        await until(lambda: len(room.configs) > 1, "the config is published again")
 
 
 async def test_a_restart_keeps_codes_links_tickets_and_what_was_reported(tmp_path: Path, broker: Broker) -> None:
@@ -125,7 +126,7 @@ async def test_a_restart_keeps_codes_links_tickets_and_what_was_reported(tmp_pat
             async def is_answered() -> bool:
                 return (await centre.http.post(joined["whep"], content=OFFER, headers=headers)).status_code == 201
 
-            await eventually("a viewer is taken", is_answered)
+            await until(is_answered, "a viewer is taken")
             viewer = room.commands_named("rtc.offer")[-1].args["viewer"]
         rev = room.configs[-1].rev
         async with running_centre(config) as centre:
@@ -134,7 +135,7 @@ async def test_a_restart_keeps_codes_links_tickets_and_what_was_reported(tmp_pat
             assert (await centre.join(link=before.link.rsplit("/", 1)[1]))["view"]["lesson"] == lesson
             answer = await centre.http.delete(f"/whep/{ROOM}/{viewer}", headers=headers)
             assert answer.status_code == 200
-            await eventually("the config came again", lambda: len(room.configs) > 1)
+            await until(lambda: len(room.configs) > 1, "the config came again")
             assert room.configs[-1].rev == rev
             assert room.configs[-1].config.access == before
 
@@ -149,14 +150,14 @@ async def test_a_lesson_that_began_and_ended_while_we_were_away_is_over(tmp_path
         # the broker keeps this for the centre's own session, which was made above
         await room.say_fact("e-1", LessonEnded(lesson=old.lesson, reason="stop", duration_s=60, viewers_most=3))
         async with running_centre(config) as centre:
-            await eventually("it is acknowledged", lambda: room.commands_named("event.ack"))
+            await until(lambda: room.commands_named("event.ack"), "it is acknowledged")
             answer = await centre.http.post("/api/v1/join", json={"code": old.code})
             assert (answer.status_code, answer.json()["code"]) == (410, "lesson-ended")
 
             async def has_the_next() -> bool:
                 return bool((await room.access()).lesson != old.lesson)
 
-            await eventually("the room has the next lesson", has_the_next)
+            await until(has_the_next, "the room has the next lesson")
 
 
 async def test_a_room_added_while_the_centre_runs_is_taken_up_when_it_speaks(
@@ -186,8 +187,8 @@ async def test_a_room_that_was_moved_to_another_territory_is_taken_up_there_at_a
         async def is_open() -> bool:
             return bool((await centre.join(code=access.code))["view"]["phase"] == "open")
 
-        await eventually("its reports are heard", is_open)
-    kept = await eventually("nothing is left behind", lambda: _kept_configs(broker))
+        await until(is_open, "its reports are heard")
+    kept = await until(lambda: _kept_configs(broker), "nothing is left behind")
     assert kept == [topics.RoomTopics("974", ROOM).config]
 
 
@@ -215,7 +216,7 @@ async def test_a_room_under_another_territory_than_registered_is_not_heard(
     async with scripted_room(broker, ROOM, "974") as room:
         await room.say_state(LessonState.LIVE, "l-1")
         await room.say_health()
-        await eventually("it was dropped", lambda: _is_dropped(centre))
+        await until(lambda: _is_dropped(centre), "it was dropped")
     assert await _link_is(centre, "unknown")
 
 
@@ -248,7 +249,7 @@ async def test_the_access_list_holds_a_room_to_its_own_topics(broker: Broker) ->
             assert caught.value.code == "broker-refused", topic
         for topic in (other.config, other.cmd("lesson.stop"), other.state, mine.config):
             await controller.publish(topic, b"{}")
-        await eventually("its own config is heard", lambda: mine.config in heard)
+        await until(lambda: mine.config in heard, "its own config is heard")
     assert heard == [mine.config]
 
 
@@ -260,7 +261,7 @@ async def test_a_revoked_room_is_not_let_in_again(broker: Broker) -> None:
             await link.wait_connected()
     assert broker.authority.revoke("0750001a-b77") == 1
     broker.reload_rights()
-    error = await eventually("it is refused", lambda: _refusal(settings))
+    error = await until(lambda: _refusal(settings), "it is refused")
     assert error.code == "broker-certificate"
     async with Link(broker.room("0750001a-b78")).running() as other:
         async with asyncio.timeout(10):
@@ -271,7 +272,7 @@ async def _refusal(settings: LinkSettings) -> BrokerError | None:
     """Return why a new connection is refused, None when it is taken: mosquitto reads the list in its own time."""
     link = Link(settings)
     async with link.running():
-        await eventually("the connection is taken or not", lambda: link.is_connected or link.last_error)
+        await until(lambda: link.is_connected or link.last_error, "the connection is taken or not")
         return link.last_error
 
 

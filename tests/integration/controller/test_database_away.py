@@ -29,12 +29,12 @@ from tests.integration.controller.scripted import (
     TERRITORY,
     RunningCentre,
     centre_config,
-    eventually,
     now,
     register,
     running_centre,
     scripted_room,
 )
+from tests.waiting import until
 
 BUSY_S = 0.3
 """How long the store waits for the lock here; five seconds otherwise."""
@@ -87,8 +87,8 @@ async def test_a_lesson_begins_and_ends_while_the_database_is_locked(
                 answer = await centre.http.post(joined["whep"], content=OFFER, headers=SDP | bearer)
                 return answer.status_code == 201
 
-            await eventually("the pupil is in class", is_in)
-            await eventually("it says that it cannot write", lambda: _readiness(centre, 503, database=False))
+            await until(is_in, "the pupil is in class")
+            await until(lambda: _readiness(centre, 503, database=False), "it says that it cannot write")
             refused = await centre.http.post("/api/v1/session", json={"name": "admin", "password": "correct horse"})
             assert (refused.status_code, refused.json()["code"]) == (503, "database-unavailable")
             assert int(refused.headers["retry-after"]) >= 1
@@ -96,14 +96,14 @@ async def test_a_lesson_begins_and_ends_while_the_database_is_locked(
             assert (await centre.http.post(f"/api/v1/rooms/{ROOM}/stop")).json() == {"ok": True}
             await room.say_fact("e-2", LessonEnded(lesson=lesson, reason="stop", duration_s=1, viewers_most=1))
             await room.say_state(LessonState.IDLE)
-            await eventually("the room has the next code", lambda: room.configs[-1].config.access != before)
+            await until(lambda: room.configs[-1].config.access != before, "the room has the next code")
             await centre.join(code=(await room.access()).code)
             await asyncio.sleep(3 * BUSY_S)  # the lock outlives several attempts
             assert not room.commands_named("event.ack")
             assert not centre.task.done()
-        told = await eventually("both facts are acknowledged", lambda: _acknowledged(room.commands_named("event.ack")))
+        told = await until(lambda: _acknowledged(room.commands_named("event.ack")), "both facts are acknowledged")
         assert told == {"e-1", "e-2"}
-        await eventually("it is ready again", lambda: _readiness(centre, 200, database=True))
+        await until(lambda: _readiness(centre, 200, database=True), "it is ready again")
         following = await room.access()
         async with open_store(config.database) as store:
 
@@ -119,7 +119,7 @@ async def test_a_lesson_begins_and_ends_while_the_database_is_locked(
                     and acts == ["lesson.stop", "sign-in"]
                 )
 
-            await eventually("lesson, config and act are stored", is_stored)
+            await until(is_stored, "lesson, config and act are stored")
             assert [event.id for event in await store.events.of_room(ROOM)] == ["e-2", "e-1"]
     lost, back = [record.getMessage() for record in caplog.records if record.name == "controller.store.database"]
     assert "locked" in lost
@@ -142,13 +142,13 @@ async def test_what_a_room_last_said_is_stored_once_it_can_be(config: Controller
         await room.access()
         with locked(config):
             await room.say_state(LessonState.LIVE, "l-7")
-            await eventually("a flush was refused", lambda: _readiness(centre, 503, database=False), 20)
+            await until(lambda: _readiness(centre, 503, database=False), "a flush was refused", 20)
         async with open_store(config.database) as store:
 
             async def is_stored() -> bool:
                 return any(last.state is not None and last.state.lesson for last in await store.rooms.all_last())
 
-            await eventually("the state is stored", is_stored, 20)
+            await until(is_stored, "the state is stored", 20)
 
 
 async def test_a_room_that_cannot_be_looked_up_is_taken_up_later(config: ControllerConfig, broker: Broker) -> None:
@@ -157,8 +157,8 @@ async def test_a_room_that_cannot_be_looked_up_is_taken_up_later(config: Control
         async with scripted_room(broker, "0750001a-b13") as room:
             with locked(config):
                 await room.say_fact("e-1", LessonStarted(lesson="l-1", origin="panel"))
-                await eventually("its link could not be written", lambda: _readiness(centre, 503, database=False))
-            await eventually("its fact is acknowledged", lambda: room.commands_named("event.ack"), 20)
+                await until(lambda: _readiness(centre, 503, database=False), "its link could not be written")
+            await until(lambda: room.commands_named("event.ack"), "its fact is acknowledged", 20)
             assert (await centre.join(code=(await room.access()).code))["view"]["room_name"] == "Salle B13"
 
 
@@ -177,7 +177,7 @@ async def test_who_waits_behind_a_write_that_fails_is_told_with_it(config: Contr
     async def is_answering() -> bool:
         return await store.database.is_answering()
 
-    await eventually("it finds out by itself that it can write", is_answering)
+    await until(is_answering, "it finds out by itself that it can write")
     await store.rooms.put([room], now=now())
     assert await store.rooms.get(ROOM) == room
 

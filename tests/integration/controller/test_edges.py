@@ -22,12 +22,12 @@ from tests.integration.controller.scripted import (
     SDP,
     RunningCentre,
     centre_config,
-    eventually,
     register,
     running_centre,
     scripted_room,
 )
 from tests.peers import need
+from tests.waiting import until
 
 SECRET = "north wind and sun"
 
@@ -89,7 +89,7 @@ async def turn_port(tmp_path: Path) -> AsyncIterator[int]:
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, cwd=tmp_path,
     )  # fmt: skip
     try:
-        await eventually("coturn listens", lambda: _accepts(port))
+        await until(lambda: _accepts(port), "coturn listens")
         yield port
     finally:
         process.terminate()
@@ -142,7 +142,7 @@ async def test_a_ticket_brings_turn_credentials_that_a_real_coturn_takes_until_t
             answer = await centre.http.post(joined["whep"], content=OFFER, headers=headers)
             return answer if answer.status_code == 201 else None
 
-        answer = await eventually("the offer is answered", answered)
+        answer = await until(answered, "the offer is answered")
         assert f'<{url}>; rel="ice-server"; username="' in answer.headers["link"]
         [_, for_room] = room.commands_named("rtc.offer")[-1].args["ice_servers"]
         assert for_room["username"].partition(":")[2].startswith(f"{ROOM}.")

@@ -32,12 +32,12 @@ from tests.integration.controller.scripted import (
     ScriptedRoom,
     Stream,
     centre_config,
-    eventually,
     now,
     register,
     running_centre,
     scripted_room,
 )
+from tests.waiting import until
 
 HASH = hash_password("correct horse")
 
@@ -68,8 +68,8 @@ def test_every_route_declares_who_may_call_it() -> None:
     assert set(acting.values()) == {Permission.IT_ACT}
     public = {path for (_, path), permission in declared.items() if permission is Permission.PUBLIC}
     assert public == {
-        "/", "/j/{link}", "/it", "/it/", "/static/{path:path}", "/healthz", "/readyz", "/api/v1/join",
-        "/api/v1/session", "/whep/{room}", "/whep/{room}/{viewer}",
+        "/", "/j/{link}", "/r/{share}", "/it", "/it/", "/static/{path:path}", "/healthz", "/readyz", "/api/v1/join",
+        "/api/v1/session", "/api/v1/shared/{share}", "/whep/{room}", "/whep/{room}/{viewer}",
     }  # fmt: skip
 
 
@@ -218,7 +218,7 @@ async def test_live_events_go_on_where_they_were_left(staffed: RunningCentre, ro
         assert json.loads((await stream.next("event"))["data"])["id"] == "e-1"
         cursor = (await stream.next("cursor"))["id"]
     await room.say_fact("e-2", LessonEnded(lesson="l-1", reason="stop", duration_s=1, viewers_most=0))
-    await eventually("e-2 is stored", lambda: room.commands_named("event.ack")[1:])
+    await until(lambda: room.commands_named("event.ack")[1:], "e-2 is stored")
     async with watch("/api/v1/events", **{"Last-Event-ID": cursor}) as stream:
         assert json.loads((await stream.next("event"))["data"])["id"] == "e-2"
     before = (await staffed.http.get("/api/v1/rooms")).json()["cursor"]
@@ -289,7 +289,7 @@ async def test_a_live_stream_ends_with_the_sign_in_that_opened_it(tmp_path: Path
 
 async def test_stop_mute_and_propose_reach_the_room_and_are_audited(staffed: RunningCentre, room: ScriptedRoom) -> None:
     await staffed.sign_in()
-    await eventually("the room is online", lambda: _link_is(staffed, "online"))
+    await until(lambda: _link_is(staffed, "online"), "the room is online")
     assert (await staffed.http.post(f"/api/v1/rooms/{ROOM}/stop")).json() == {"ok": True}
     assert (await staffed.http.post(f"/api/v1/rooms/{ROOM}/propose")).json() == {"ok": True}
     assert (await staffed.http.post(f"/api/v1/rooms/{ROOM}/mute")).json() == {"ok": True}
@@ -339,7 +339,7 @@ async def test_acts_on_a_room_that_is_not_there_say_why(staffed: RunningCentre, 
     assert (answer.status_code, answer.json()["code"]) == (404, "room-not-found")
     async with scripted_room(broker) as room:
         await room.say_state(LessonState.IDLE)
-    await eventually("the room is off", lambda: _link_is(staffed, "off"))
+    await until(lambda: _link_is(staffed, "off"), "the room is off")
     answer = await staffed.http.post(f"/api/v1/rooms/{ROOM}/stop")
     assert (answer.status_code, answer.json()["code"]) == (409, "room-offline")
 
@@ -348,7 +348,7 @@ async def test_events_are_stored_once_and_acknowledged_each_time(staffed: Runnin
     await staffed.sign_in()
     for _ in range(2):
         await room.say_fact("e-1", LessonStarted(lesson="l-1", origin="panel"))
-        await eventually("it is acknowledged", lambda: room.commands_named("event.ack"))
+        await until(lambda: room.commands_named("event.ack"), "it is acknowledged")
         assert room.commands_named("event.ack")[0].args["ids"] == ["e-1"]
         room.commands.clear()
     events = (await staffed.http.get(f"/api/v1/rooms/{ROOM}/events")).json()["events"]
@@ -359,7 +359,7 @@ async def test_an_event_of_a_newer_agent_is_stored_all_the_same(staffed: Running
     await staffed.sign_in()
     payload = {"id": "e-9", "at": now().isoformat(), "fact": {"kind": "kettle.boiled", "cups": 3}}
     await room.say(room.topics.event("kettle.boiled"), json.dumps(payload).encode())
-    await eventually("it is acknowledged", lambda: room.commands_named("event.ack"))
+    await until(lambda: room.commands_named("event.ack"), "it is acknowledged")
     [event] = (await staffed.http.get(f"/api/v1/rooms/{ROOM}/events")).json()["events"]
     assert (event["kind"], event["fact"]["cups"]) == ("kettle.boiled", 3)
 
@@ -369,7 +369,7 @@ async def test_nonsense_from_a_room_stops_nothing(staffed: RunningCentre, room: 
     for topic in (room.topics.status, room.topics.state, room.topics.event("lesson.started"), room.topics.req("time")):
         await room.say(topic, b'{"no": "such thing"')
     await room.say_fact("e-1", LessonStarted(lesson="l-1", origin="panel"))
-    await eventually("the next event is acknowledged", lambda: room.commands_named("event.ack"))
+    await until(lambda: room.commands_named("event.ack"), "the next event is acknowledged")
     text = (await staffed.http.get("/metrics", headers={"Authorization": "Bearer metrics-token"})).text
     assert 'estrade_messages_dropped_total{kind="RoomState"} 1.0' in text
 
@@ -392,7 +392,7 @@ async def test_metrics_want_their_token_and_name_no_room(centre: RunningCentre, 
     async def is_counted() -> bool:
         return 'estrade_rooms{link="online"} 1.0' in await text()
 
-    await eventually("the room is counted", is_counted)
+    await until(is_counted, "the room is counted")
     page = await text()
     assert "estrade_broker_connected 1.0" in page
     assert ROOM not in page
@@ -407,10 +407,10 @@ async def test_ready_means_broker_and_database(centre: RunningCentre, broker: Br
         answer = await centre.http.get("/readyz")
         return answer.status_code == 503 and answer.json() == {"broker": False, "database": True}
 
-    await eventually("it says that the broker is away", is_unready)
+    await until(is_unready, "it says that the broker is away")
     assert (await centre.http.get("/healthz")).status_code == 200
     broker.start()
-    await eventually("and that it is back", lambda: _is_ready(centre))
+    await until(lambda: _is_ready(centre), "and that it is back")
 
 
 async def _is_ready(centre: RunningCentre) -> bool:

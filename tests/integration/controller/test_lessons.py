@@ -13,13 +13,14 @@ import pytest
 from controller.fleet import Fleet
 from controller.keys import Keys
 from controller.lessons import REMEMBER_ENDED, RESUME_S, LessonBook
+from controller.store.events import EventRecord
 from controller.store.rooms import RoomRecord
 from controller.store.store import Store, open_store
 from protocol.errors import AccessError, BrokerError, EstradeError, LessonError
 from protocol.lesson import LessonState
 from protocol.messages import ConfigDocument, LessonReport, RoomState, RoomStatus
 from protocol.topics import RoomTopics
-from tests.integration.controller.scripted import eventually
+from tests.waiting import until
 
 AT = datetime(2026, 11, 23, 13, 0, tzinfo=UTC)
 ROOM = "r-1"
@@ -96,7 +97,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def test_code_and_link_exist_before_start_and_are_published(world: World) -> None:
     access = world.book.access(ROOM)
     async with _running(world):
-        await eventually("the config is published", lambda: world.published)
+        await until(lambda: world.published, "the config is published")
     assert world.published[0].config.access == access
     assert world.published[0].rev == 1
     assert world.book.by_code(access.code).id == world.book.by_link(access.link.rsplit("/", 1)[1]).id == access.lesson
@@ -105,7 +106,7 @@ async def test_code_and_link_exist_before_start_and_are_published(world: World) 
 
 async def test_a_room_that_was_moved_finds_its_config_in_its_new_territory_alone(world: World) -> None:
     async with _running(world):
-        await eventually("the config is published", lambda: world.retained.get("075"))
+        await until(lambda: world.retained.get("075"), "the config is published")
         document = world.retained["075"]
         world.broker_is_there = False
         await world.book.add(RoomRecord(ROOM, "974", "Salle B12"))
@@ -113,11 +114,11 @@ async def test_a_room_that_was_moved_finds_its_config_in_its_new_territory_alone
         assert world.retained == {"075": document}
         world.broker_is_there = True
         world.book.publish_all_soon()  # as at each connection
-        await eventually("it has moved", lambda: len(world.retained) == 2)
-        await eventually("and left nothing", lambda: world.retained["075"] is None)
+        await until(lambda: len(world.retained) == 2, "it has moved")
+        await until(lambda: world.retained["075"] is None, "and left nothing")
         assert world.retained == {"075": None, "974": document}
         await world.book.add(RoomRecord(ROOM, "075", "Salle B12"))
-        await eventually("it is back", lambda: world.retained == {"075": document, "974": None})
+        await until(lambda: world.retained == {"075": document, "974": None}, "it is back")
 
 
 async def test_a_lesson_begins_and_ends_with_the_room_and_the_next_has_another_code(world: World) -> None:
@@ -205,6 +206,35 @@ async def test_a_lost_room_keeps_its_lesson_open_for_when_it_is_back(world: Worl
     assert (view.phase, view.room_online) == ("open", False)
 
 
+async def test_removing_a_pupil_voids_the_ticket_and_turns_the_code_over_also_after_a_restart(world: World) -> None:
+    lesson, before = world.lesson, world.book.access(ROOM)
+    world.reports(LessonState.LIVE, "room-1")  # begun by the room alone: the fact bears the room's name for it
+    holder = world.keys.holder(ROOM, "jti-of-lina")
+    async with _running(world):
+        await until(lambda: world.published, "the config is published")
+        fact = {"kind": "viewer.removed", "lesson": "room-1", "holder": holder}
+        await world.store.events.add([EventRecord("e-1", ROOM, "viewer.removed", AT, fact)], now=AT)
+        world.book.removed_by_fact(ROOM, "room-1", holder)
+        await until(lambda: len(world.published) == 2, "the room gets another code")
+    after = world.book.access(ROOM)
+    assert (after.lesson, after.link) == (lesson, before.link)
+    assert world.published[-1].config.access == after
+    assert world.book.by_code(after.code).id == lesson
+    with pytest.raises(AccessError, match="no lesson has this code"):
+        world.book.by_code(before.code)
+    await world.book.save()
+    again = world.new_book()
+    await again.load(await world.store.rooms.all())
+    for book in (world.book, again):
+        assert book.access(ROOM) == after
+        assert book.is_removed(ROOM, "jti-of-lina")
+        assert not book.is_removed(ROOM, "jti-of-noé")
+    world.book.removed_by_fact(ROOM, "another", holder)
+    assert world.book.access(ROOM) == after
+    world.reports(LessonState.IDLE)
+    assert not world.book.is_removed(ROOM, "jti-of-lina")
+
+
 async def test_an_ended_lessons_code_is_forgotten_after_a_day(world: World) -> None:
     first = world.book.access(ROOM)
     world.reports(LessonState.LIVE, first.lesson)
@@ -224,7 +254,7 @@ async def test_after_a_restart_everything_is_as_it_was(world: World) -> None:
     world.reports(LessonState.LIVE, "made-by-the-room")
     present = world.book.access(ROOM)
     async with _running(world):
-        await eventually("the config is published", lambda: world.published)
+        await until(lambda: world.published, "the config is published")
     again = world.new_book()
     await again.load(await world.store.rooms.all())
     assert again.access(ROOM) == present
@@ -233,12 +263,12 @@ async def test_after_a_restart_everything_is_as_it_was(world: World) -> None:
         again.by_code(old.code)
     rev = world.published[-1].rev
     async with _running(world, again):
-        await eventually("it is published again", lambda: len(world.published) > 1)
+        await until(lambda: len(world.published) > 1, "it is published again")
     assert world.published[-1].rev == rev, "the same document has the same revision"
     moved = world.new_book("https://elsewhere.example.org")
     await moved.load(await world.store.rooms.all())
     async with _running(world, moved):
-        await eventually("with the new address", lambda: world.published[-1].rev == rev + 1)
+        await until(lambda: world.published[-1].rev == rev + 1, "with the new address")
 
 
 async def test_a_config_that_could_not_be_sent_is_sent_when_the_broker_is_back(world: World) -> None:
@@ -247,7 +277,7 @@ async def test_a_config_that_could_not_be_sent_is_sent_when_the_broker_is_back(w
         await asyncio.sleep(0)
         world.broker_is_there = True
         world.book.publish_all_soon()
-        await eventually("it is published", lambda: world.published)
+        await until(lambda: world.published, "it is published")
 
 
 async def test_links_and_codes_that_are_none_open_nothing(world: World) -> None:
@@ -263,7 +293,7 @@ async def test_links_and_codes_that_are_none_open_nothing(world: World) -> None:
 async def test_neither_code_nor_link_stands_in_the_database(world: World, tmp_path: Path) -> None:
     access = world.book.access(ROOM)
     async with _running(world):
-        await eventually("the config is published", lambda: world.published)
+        await until(lambda: world.published, "the config is published")
     secrets = [access.code, access.code.replace("-", ""), access.link.rsplit("/", 1)[1]]
     found = await asyncio.to_thread(lambda: [file.read_bytes() for file in tmp_path.iterdir()])
     assert found

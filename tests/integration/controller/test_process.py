@@ -19,10 +19,10 @@ from tests.broker import Broker, free_port
 from tests.integration.controller.scripted import (
     TERRITORY,
     centre_config,
-    eventually,
     register,
     scripted_room,
 )
+from tests.waiting import until
 
 
 def _write(folder: Path, broker: Broker, port: int, extra: str = "") -> Path:
@@ -82,7 +82,7 @@ async def test_systemd_hears_ready_and_watchdog_and_sigterm_ends_it_with_pages_o
             said = [await asyncio.to_thread(notified.recv, 4096) for _ in range(4)]
             assert any(b"READY=1" in line for line in said)
             assert sum(b"WATCHDOG=1" in line for line in said) >= 2
-            await eventually("it serves", lambda: _is_up(http))
+            await until(lambda: _is_up(http), "it serves")
             await register(centre_config(tmp_path / "centre", broker))
             process.send_signal(signal.SIGHUP)
             async with scripted_room(broker) as room:
@@ -130,7 +130,7 @@ async def test_a_phone_on_the_same_network_is_served_over_https_with_a_host_cook
         _process(path),
         httpx.AsyncClient(base_url=f"https://127.0.0.1:{port}", verify=trusting) as http,
     ):
-        await eventually("it serves", lambda: _is_up(http), deadline_s=20)
+        await until(lambda: _is_up(http), "it serves", most_s=20)
         assert (await http.get("/")).status_code == 200
         answer = await http.delete("/api/v1/session")
         assert answer.headers["set-cookie"].startswith("__Host-estrade=")

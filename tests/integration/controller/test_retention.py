@@ -18,11 +18,11 @@ from tests.integration.controller.scripted import (
     ROOM,
     TERRITORY,
     centre_config,
-    eventually,
     now,
     register,
     running_centre,
 )
+from tests.waiting import until
 
 AT = datetime(2026, 11, 23, 13, 0, tzinfo=UTC)
 
@@ -53,7 +53,7 @@ async def test_a_centre_that_starts_deletes_what_is_too_old(tmp_path: Path, brok
             async def is_done() -> bool:
                 return await _left(store) == kept
 
-            await eventually("the old is gone", is_done)
+            await until(is_done, "the old is gone")
             assert (await centre.http.get("/readyz")).status_code == 200
 
 

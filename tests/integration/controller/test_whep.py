@@ -14,7 +14,7 @@ from controller.sdp import MOST_SDP_BYTES
 from controller.tickets import Tickets
 from protocol.errors import CommandError
 from protocol.lesson import LessonState
-from protocol.messages import Command
+from protocol.messages import Command, ViewerRemoved
 from tests.broker import Broker
 from tests.integration.controller.conftest import Watch
 from tests.integration.controller.scripted import (
@@ -26,9 +26,9 @@ from tests.integration.controller.scripted import (
     TRICKLE,
     RunningCentre,
     ScriptedRoom,
-    eventually,
     scripted_room,
 )
+from tests.waiting import until
 
 
 def bearer(joined: dict[str, Any]) -> dict[str, str]:
@@ -39,7 +39,7 @@ async def _open(centre: RunningCentre, room: ScriptedRoom) -> dict[str, Any]:
     """Start the lesson and join it by code."""
     await room.start()
     joined = await centre.join(code=(await room.access()).code)
-    await eventually("the centre knows that the lesson runs", lambda: _phase_is(centre, joined, "open"))
+    await until(lambda: _phase_is(centre, joined, "open"), "the centre knows that the lesson runs")
     return joined
 
 
@@ -141,12 +141,12 @@ async def test_before_start_the_offer_is_early_and_after_the_end_too_late(
     old = await room.access()
     await room.say_state(LessonState.ENDING, old.lesson)
     await room.say_state(LessonState.IDLE)
-    await eventually("the lesson is over", lambda: _phase_is(centre, joined, "ended"))
+    await until(lambda: _phase_is(centre, joined, "ended"), "the lesson is over")
     answer = await _offer(centre, joined)
     assert (answer.status_code, code_of(answer)) == (410, "lesson-ended")
     late = await centre.http.post("/api/v1/join", json={"code": old.code})
     assert (late.status_code, code_of(late)) == (410, "lesson-ended")
-    await eventually("the next lesson has a config", lambda: room.configs[-1].rev == room.configs[0].rev + 1)
+    await until(lambda: room.configs[-1].rev == room.configs[0].rev + 1, "the next lesson has a config")
     fresh = await room.access()
     assert fresh.code != old.code
     assert fresh.link == old.link
@@ -159,7 +159,7 @@ async def test_a_room_that_is_off_is_refused_at_once(centre: RunningCentre, brok
         joined = await _open(centre, room)
         await room.say_state(LessonState.LIVE, (await room.access()).lesson)
     began = time.monotonic()
-    answer = await eventually("the centre knows that the room left", lambda: _refused(centre, joined))
+    answer = await until(lambda: _refused(centre, joined), "the centre knows that the room left")
     assert (answer.status_code, code_of(answer)) == (409, "room-offline")
     assert time.monotonic() - began < 5
 
@@ -321,6 +321,23 @@ async def test_one_ticket_is_known_to_the_room_as_one_holder_and_held_to_a_rate(
     assert (await _offer(centre, other)).status_code == 201
 
 
+async def test_who_was_shown_out_gets_nothing_for_the_old_ticket(centre: RunningCentre, room: ScriptedRoom) -> None:
+    joined = await _open(centre, room)
+    code = (await room.access()).code
+    assert (await _offer(centre, joined)).status_code == 201
+    holder = room.commands_named("rtc.offer")[0].args["holder"]
+    await room.say_fact("e-1", ViewerRemoved(lesson=(await room.access()).lesson, holder=holder))
+    await until(lambda: room.configs[-1].config.access.code != code, "another code")  # type: ignore[union-attr]  # it has access
+    for answer in (
+        await _offer(centre, joined),
+        await centre.http.get(joined["events"], headers=bearer(joined)),
+        await centre.http.post("/api/v1/join", json={"code": (await room.access()).code}, headers=bearer(joined)),
+    ):
+        assert (answer.status_code, code_of(answer)) == (403, "not-admitted")
+    assert len(room.commands_named("rtc.offer")) == 1
+    await centre.join(code=(await room.access()).code)
+
+
 async def test_a_standing_link_is_a_whole_class_and_no_holder(centre: RunningCentre, room: ScriptedRoom) -> None:
     await _open(centre, room)
     link = (await room.access()).link.rsplit("/", 1)[1]
@@ -333,10 +350,10 @@ async def test_a_standing_link_is_a_whole_class_and_no_holder(centre: RunningCen
 async def test_a_lesson_that_the_room_began_alone_is_adopted(centre: RunningCentre, room: ScriptedRoom) -> None:
     early = await centre.join(code=(await room.access()).code)
     await room.say_state(LessonState.LIVE, "made-by-the-room")
-    await eventually("the waiting pupil's lesson is open", lambda: _phase_is(centre, early, "open"))
+    await until(lambda: _phase_is(centre, early, "open"), "the waiting pupil's lesson is open")
     assert (await _offer(centre, early)).status_code == 201
     await room.say_state(LessonState.IDLE)
-    await eventually("and over with it", lambda: _phase_is(centre, early, "ended"))
+    await until(lambda: _phase_is(centre, early, "ended"), "and over with it")
 
 
 async def test_a_code_tried_too_often_is_throttled_and_a_right_one_never(

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import psutil
 
+from tests.broker import free_port
 from tests.peers import need
 
 READY_S = 120.0
@@ -31,6 +32,11 @@ def command(*arguments: str) -> list[str]:
 def environ(state: Path, **more: str) -> dict[str, str]:
     """Return an English environment whose own folders are the test's."""
     return {**os.environ, "LC_ALL": "C.UTF-8", "XDG_STATE_HOME": str(state), **more}
+
+
+def own_ports() -> list[str]:
+    """Return arguments for a demo that runs beside another one, which may be about to take the usual ports."""
+    return ["--panel-port", str(free_port()), "--web-port", str(free_port())]
 
 
 def start_demo(state: Path, *arguments: str) -> subprocess.Popen[str]:

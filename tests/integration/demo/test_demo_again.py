@@ -16,7 +16,7 @@ import pytest
 
 from estrade.lan import lan_address
 from protocol.errors import ConfigError
-from tests.integration.demo.conftest import READY_S, RunningDemo, eventually, get, start_demo
+from tests.integration.demo.conftest import READY_S, RunningDemo, eventually, get, own_ports, start_demo
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -29,7 +29,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def too_soon(state: Path) -> str:
     """What a demo had said that was stopped when the centre had its database, but not its links."""
-    process = start_demo(state)
+    process = start_demo(state, *own_ports())
     log = state / "demo" / "logs" / "controller.log"
     try:
         eventually(log.exists, "the centre is started", READY_S)
@@ -42,7 +42,7 @@ def too_soon(state: Path) -> str:
 @pytest.fixture(scope="module")
 def first(state: Path, too_soon: str) -> dict[str, str]:
     """Links of a demo that was killed with SIGKILL."""
-    demo = RunningDemo(state)
+    demo = RunningDemo(state, *own_ports())
     noted = state / "demo" / "registered.json"
     eventually(lambda: json.loads(noted.read_text()).get("it"), "it is noted that the password was shown")
     children = demo.children()
@@ -59,7 +59,7 @@ def second(state: Path, first: dict[str, str]) -> Iterator[RunningDemo]:
         arguments = ["--lan", "--start"]
     except ConfigError:  # a machine without a network
         arguments = ["--start"]
-    demo = RunningDemo(state, *arguments)
+    demo = RunningDemo(state, *own_ports(), *arguments)
     try:
         yield demo
     finally:

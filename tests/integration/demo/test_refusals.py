@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.integration.demo.conftest import command, environ
+from tests.integration.demo.conftest import command, environ, own_ports
+from tests.integration.devices.soundserver import sound_server
 from tests.peers import need
 
 pytestmark = pytest.mark.timeout(120)
@@ -63,7 +65,14 @@ def test_a_port_that_was_asked_for_and_is_taken_is_named(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--camera", "/dev/video99"), ("--camera", "no-such.mp4"), ("--microphone", "/no/such.wav"), ("--board", "blue")],
+    [
+        ("--camera", "/dev/video99"),
+        ("--camera", "no-such.mp4"),
+        ("--microphone", "/no/such.wav"),
+        ("--microphone", "usb:ffff:ffff"),
+        ("--board", "blue"),
+        ("--board", ":9999"),
+    ],
 )
 def test_a_source_that_is_not_there_is_named(tmp_path: Path, arguments: tuple[str, str]) -> None:
     sentence = refused(tmp_path, *arguments)
@@ -71,10 +80,29 @@ def test_a_source_that_is_not_there_is_named(tmp_path: Path, arguments: tuple[st
     assert "[device-not-found]" in sentence
 
 
+def test_a_name_that_the_sound_server_has_not_is_told_beside_those_it_has(tmp_path: Path) -> None:
+    with sound_server(tmp_path / "sound") as server:
+        its = {name: server.environment[name] for name in ("XDG_RUNTIME_DIR", "HOME", "DBUS_SESSION_BUS_ADDRESS")}
+        sentence = refused(tmp_path, "--microphone", "Jabra", **its)
+    assert 'no source "Jabra"' in sentence
+    assert "[device-not-found]" in sentence
+
+
 def test_a_room_that_cannot_be_configured_so_says_why(tmp_path: Path) -> None:
     need("mosquitto", "mosquitto")
-    sentence = refused(tmp_path, "--set", "camera.colour=1")
+    sentence = refused(tmp_path, *own_ports(), "--set", "camera.colour=1")
     assert "camera.colour" in sentence
+    assert "[config-invalid]" in sentence
+
+
+def test_a_pin_hides_what_the_demo_prints(tmp_path: Path) -> None:
+    need("mosquitto", "mosquitto")
+    made = [sys.executable, "-m", "agent.cli", "pin"]
+    hashed = subprocess.run(made, input="1234\n", capture_output=True, text=True, check=True).stdout
+    pin = tmp_path / "pin"
+    pin.write_text(hashed)
+    sentence = refused(tmp_path, *own_ports(), "--set", f'panel.pin_file="{pin}"')
+    assert "leave panel.pin_file out" in sentence
     assert "[config-invalid]" in sentence
 
 

@@ -62,24 +62,21 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
-async def until(condition: Callable[[], bool], most_s: float, what: str) -> None:
-    """Wait for a condition that nobody tells us about."""
-    loop = asyncio.get_running_loop()
-    deadline_s = loop.time() + most_s
-    while not condition():
-        assert loop.time() < deadline_s, f"{what}: not within {most_s} s"
-        await asyncio.sleep(0.01)
-
-
 async def lost(device: CapturedPicture) -> tuple[str, float]:
     """Take pictures until the device is gone; return why, and how long that took."""
+    error, took_s = await loss(device)
+    return error.message, took_s
+
+
+async def loss(device: CapturedPicture) -> tuple[DeviceLostError, float]:
+    """As `lost`, with the whole error."""
     started_s = time.monotonic()
     try:
         async with asyncio.timeout(10):
             while True:
                 await device.next_frame()
     except DeviceLostError as error:
-        return error.message, time.monotonic() - started_s
+        return error, time.monotonic() - started_s
 
 
 @pytest.fixture(scope="session")

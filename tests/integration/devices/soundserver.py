@@ -1,4 +1,4 @@
-"""A PipeWire of our own: private runtime folder and home, a null sink as the room, its monitor as the microphone."""
+"""A sound server of our own: private runtime folder and home, a sink as the room, its monitor as the microphone."""
 
 from __future__ import annotations
 
@@ -14,14 +14,6 @@ from tests.peers import need
 
 START_S = 15.0
 
-ASOUNDRC = """
-pcm.!default { type pulse }
-ctl.!default { type pulse }
-pcm.roommic { type pulse device "room.monitor" hint { show on description "Room microphone" } }
-pcm.speaker { type pulse device "speaker" hint { show on description "Loudspeaker" } }
-"""
-"""Named PCMs become PortAudio devices of these names."""
-
 
 class SoundServer:
     """What runs, and the environment in which to speak to it."""
@@ -30,7 +22,6 @@ class SoundServer:
         self.runtime, self.home = folder / "run", folder / "home"
         for path in (self.runtime, self.home):
             path.mkdir(mode=0o700, parents=True)
-        (self.home / ".asoundrc").write_text(ASOUNDRC)
         self.environment: Mapping[str, str] = {
             "PATH": os.environ.get("PATH", os.defpath),
             "XDG_RUNTIME_DIR": str(self.runtime),
@@ -101,10 +92,36 @@ def sound_server(folder: Path) -> Iterator[SoundServer]:
         server.start("wireplumber", "wireplumber")  # it leaves at once without a session bus
         server.start("pipewire-pulse", "pipewire-pulse")
         server.wait_until(lambda: _answers(server), "pipewire-pulse")
-        for sink in ("room", "speaker"):
-            server.pactl("load-module", "module-null-sink", f"sink_name={sink}", "rate=48000", "channels=1")
-        server.wait_until(lambda: "room.monitor" in server.pactl("list", "short", "sources"), "the null sink")
+        _load_sinks(server)
         yield server
+
+
+@contextmanager
+def classroom_server(folder: Path, air_ms: int) -> Iterator[SoundServer]:
+    """Run a sound server in whose room the loudspeaker is heard by the microphone, so much later."""
+    with sound_server(folder) as server:
+        air = ("source=speaker.monitor", "sink=room", f"latency_msec={air_ms}")
+        server.pactl("load-module", "module-loopback", *air)
+        yield server
+
+
+@contextmanager
+def pulse_audio(folder: Path) -> Iterator[SoundServer]:
+    """Run PulseAudio itself with the same sinks. What nobody plays to gives sound in blocks of two seconds."""
+    server = SoundServer(folder)
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        options = ("-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=yes")
+        server.start("pulseaudio", "pulseaudio", *options, "-L", "module-native-protocol-unix")
+        server.wait_until(lambda: _answers(server), "pulseaudio")
+        _load_sinks(server)
+        yield server
+
+
+def _load_sinks(server: SoundServer) -> None:
+    for sink in ("room", "speaker"):
+        server.pactl("load-module", "module-null-sink", f"sink_name={sink}", "rate=48000", "channels=1")
+    server.wait_until(lambda: "room.monitor" in server.pactl("list", "short", "sources"), "the null sink")
 
 
 def _answers(server: SoundServer) -> bool:

@@ -25,6 +25,8 @@ from tests.integration.devices.network_camera import network_camera
 from tests.integration.devices.soundserver import sound_server
 from tests.peers import need
 
+pytestmark = pytest.mark.alone
+
 CAMERA, BOARD, MICROPHONE = DeviceRole.CAMERA, DeviceRole.BOARD, DeviceRole.MICROPHONE
 Made = tuple[CaptureDriver, DriverConfig]
 
@@ -235,6 +237,8 @@ async def test_picture_and_sound_of_one_file_are_in_step(run_host: RunHost, less
         (CAMERA, "file", {"path": __file__}, DeviceUnsupportedError, "is no recording"),
         (CAMERA, "v4l2", {"path": "/dev/video99"}, DeviceNotFoundError, "/dev/video99 does not exist; plug"),
         (CAMERA, "v4l2", {"path": "/dev/null"}, DeviceUnsupportedError, "/dev/null is not a camera"),
+        (BOARD, "hdmi", {"path": "/dev/video99"}, DeviceNotFoundError, "/dev/video99 does not exist; plug the capture"),
+        (BOARD, "hdmi", {"path": "/dev/null"}, DeviceUnsupportedError, "/dev/null is not a capture card"),
         (BOARD, "x11", {"display": ":31999"}, DeviceNotFoundError, 'there is no display ":31999"; start'),
     ],
 )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ from agent.devices.display import Power
 from protocol.errors import DeviceUnsupportedError
 from tests.fakes.line_device import LineDevice, serve_pty, serve_tcp
 from tests.fakes.panels import ClevertouchPanel, I3Panel
+from tests.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -29,12 +28,6 @@ async def test_a_panel_on_the_network_is_left_so_that_it_can_come_back(keys: dic
             await display.power(False)
             assert (await display.status()).power is Power.STANDBY
     assert (panel.state, panel.restored) == (ends, 0)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 -- the panel is a thing without events
-            await asyncio.sleep(0.01)
 
 
 async def test_a_clevertouch_does_what_it_is_told_and_says_nothing() -> None:

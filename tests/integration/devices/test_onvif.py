@@ -22,8 +22,9 @@ from protocol.errors import (
     DeviceUnsupportedError,
 )
 from tests.fakes.onvif_camera import OnvifCamera, OnvifFaults, onvif_camera
-from tests.integration.devices.conftest import RunHost, until
+from tests.integration.devices.conftest import RunHost
 from tests.integration.devices.network_camera import free_port, network_camera
+from tests.waiting import until
 
 
 def config_of(port: int, folder: Path, password: str = "right", profile: str = "") -> OnvifConfig:
@@ -63,7 +64,7 @@ async def test_a_move_that_nobody_stops_ends_in_the_camera(tmp_path: Path) -> No
     async with onvif_camera(camera) as port, connect(config_of(port, tmp_path)) as ptz:
         await ptz.move(1, 0, 0)
         assert not camera.stands
-        await until(lambda: camera.stands, LIMIT_S + 0.3, "stands by itself")
+        await until(lambda: camera.stands, "stands by itself", LIMIT_S + 0.3)
     assert "Stop" not in camera.done
 
 

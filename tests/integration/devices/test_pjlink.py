@@ -63,7 +63,7 @@ async def test_a_projector_says_who_it_is_and_what_it_can_do() -> None:
             maker="Lumière",
             model="P-7000",
             serial="SN-42",
-            capabilities=frozenset({"power", "input", "errors", "lamp-hours", "mute", "signal"}),
+            capabilities=frozenset({"power", "input", "errors", "lamp-hours", "filter-hours", "mute", "signal"}),
             inputs={
                 "rgb-1": "Prise 11",
                 "digital-1": "Prise 31",
@@ -73,7 +73,8 @@ async def test_a_projector_says_who_it_is_and_what_it_can_do() -> None:
             login="open",
         )
         status = await display.status()
-    assert (status.power, status.input, status.lamp_hours) == (Power.ON, "digital-1", 1234)
+    assert (status.power, status.input) == (Power.ON, "digital-1")
+    assert (status.lamp_hours, status.filter_hours) == (1234, 321)
     assert (status.is_muted, status.has_signal, status.faults) == (False, True, ())
 
 
@@ -83,6 +84,12 @@ async def test_a_laser_projector_of_class_1_claims_no_lamp_and_nothing_of_class_
         assert display.info.capabilities == {"power", "input", "errors", "mute"}
         assert display.info.serial == ""
         assert (await display.status()).lamp_hours is None
+
+
+async def test_a_projector_of_class_2_without_a_filter_claims_none() -> None:
+    async with serve(Projector(filter_hours="ERR1", power="1")) as projector, connect(at(projector), None) as display:
+        assert "filter-hours" not in display.info.capabilities
+        assert (await display.status()).filter_hours is None
 
 
 async def test_it_is_woken_picks_its_input_and_goes_back() -> None:

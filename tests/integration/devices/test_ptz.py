@@ -17,7 +17,7 @@ from agent.devices.registry import find_ptz
 from protocol.errors import DeviceError, DeviceUnsupportedError
 from tests.fakes.onvif_camera import OnvifCamera, onvif_camera
 from tests.fakes.visca_camera import ViscaCamera, serial_camera, tcp_camera, udp_camera
-from tests.integration.devices.conftest import until
+from tests.waiting import until
 
 
 @dataclass
@@ -68,14 +68,14 @@ async def test_a_camera_turns_as_it_is_told_and_stops(turning: Turning) -> None:
     async with asyncio.timeout(5), turning.driver.connect(turning.config) as ptz:
         began = await ptz.position()
         await ptz.move(-1, 0.5, 0)
-        await until(lambda: turning.camera.speed[0] < 0 < turning.camera.speed[1], 1, "turns left and up")
-        await until(lambda: turning.camera.view[0] < -1, 1, "has turned")
+        await until(lambda: turning.camera.speed[0] < 0 < turning.camera.speed[1], "turns left and up", 1)
+        await until(lambda: turning.camera.view[0] < -1, "has turned", 1)
         assert turning.camera.speed[2] == 0
         await ptz.move(0, 0, 1)
-        await until(lambda: turning.camera.speed[:2] == (0, 0) and turning.camera.speed[2] > 0, 1, "zooms in alone")
-        await until(lambda: turning.camera.view[2] > 1, 1, "has zoomed")
+        await until(lambda: turning.camera.speed[:2] == (0, 0) and turning.camera.speed[2] > 0, "zooms in alone", 1)
+        await until(lambda: turning.camera.view[2] > 1, "has zoomed", 1)
         await ptz.stop()
-        await until(lambda: turning.camera.stands, 1, "stands")
+        await until(lambda: turning.camera.stands, "stands", 1)
         ended = await ptz.position()
         assert began.pan is not None
         assert began.zoom is not None
@@ -91,7 +91,7 @@ async def test_a_stored_view_is_found_again(turning: Turning) -> None:
         await ptz.store(turning.preset)
         stored = await ptz.position()
         await ptz.move(1, 1, 0)
-        await until(lambda: turning.camera.view[0] > 1, 1, "has turned")
+        await until(lambda: turning.camera.view[0] > 1, "has turned", 1)
         await ptz.stop()
         assert await ptz.position() != stored
         await ptz.recall(turning.preset)
@@ -115,9 +115,9 @@ async def test_what_the_camera_cannot_do_is_said_and_moves_nothing(turning: Turn
         assert caught.value.code == "device-unsupported"
         assert turning.camera.stands
         await ptz.move(0, 0, 1)
-        await until(lambda: turning.camera.speed[2] > 0, 1, "it zooms all the same")
+        await until(lambda: turning.camera.speed[2] > 0, "it zooms all the same", 1)
         await ptz.stop()
-        await until(lambda: turning.camera.stands, 1, "stands")
+        await until(lambda: turning.camera.stands, "stands", 1)
 
 
 async def test_a_camera_that_falls_silent_is_known_within_the_deadline(turning: Turning) -> None:
@@ -133,6 +133,7 @@ async def test_a_camera_that_falls_silent_is_known_within_the_deadline(turning: 
         await ptz.stop()
 
 
+@pytest.mark.alone
 async def test_nothing_that_is_asked_stands_in_the_loop_s_way(turning: Turning) -> None:
     turning.camera.faults.delay_s = 0.1
     late_s = [0.0]
@@ -158,5 +159,5 @@ async def test_calls_that_overlap_are_carried_out_one_after_the_other(turning: T
         tasks.create_task(ptz.move(1, 0, 0))
         await asyncio.gather(*positions)
         tasks.create_task(ptz.stop())
-    await until(lambda: turning.camera.stands, 1, "stands")
+    await until(lambda: turning.camera.stands, "stands", 1)
     assert all(task.result().pan is not None for task in positions)

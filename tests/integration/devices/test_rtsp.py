@@ -27,8 +27,9 @@ from protocol.errors import (
 )
 from protocol.messages import DeviceRole
 from tests.fakes.cable import answering, cable
-from tests.integration.devices.conftest import RunHost, lost, until
+from tests.integration.devices.conftest import RunHost, lost
 from tests.integration.devices.network_camera import RATE_HZ, free_port, network_camera
+from tests.waiting import until
 
 PASSWORD = "p@ss:w/rd?#%é"
 
@@ -50,6 +51,7 @@ async def refusal(run_host: RunHost, config: RtspConfig) -> DeviceError:
     return caught.value
 
 
+@pytest.mark.alone
 async def test_pictures_come_at_their_rate_with_the_time_of_their_capture(run_host: RunHost) -> None:
     with network_camera() as camera:
         async with (
@@ -94,6 +96,24 @@ async def test_a_wrong_password_is_tried_once_and_told_to_nobody(
         assert "wr0ng" not in told
 
 
+async def test_a_refused_password_is_not_sent_again_whoever_opens_the_camera(run_host: RunHost, tmp_path: Path) -> None:
+    """A lesson, a look, a self-test, the next lesson: cameras lock an account after a few."""
+    with network_camera("digest", "admin", "right") as camera:
+        async with cable(camera.port) as line, run_host(driver) as host:
+            config = guarded(f"rtsp://127.0.0.1:{line.port}/cam", tmp_path, "wr0ng-secret")
+            told = set()
+            for gives_way in (False, True, True, False):
+                with pytest.raises(DevicePasswordError) as caught:
+                    async with host.open_picture(driver, "front", config, gives_way=gives_way):
+                        raise AssertionError
+                told.add(caught.value.message)
+            assert (line.heard.count(b"Authorization:"), len(told)) == (1, 1)
+            corrected = guarded(f"rtsp://127.0.0.1:{line.port}/cam", tmp_path, "right")
+            assert corrected == config
+            async with host.open_picture(driver, "front", config) as device:
+                await device.next_frame()
+
+
 async def test_a_camera_that_wants_a_password_says_so_to_who_has_none(run_host: RunHost) -> None:
     with network_camera("digest", "admin", "right") as camera:
         error = await refusal(run_host, RtspConfig(address=camera.address))
@@ -129,6 +149,7 @@ async def test_a_name_that_nobody_knows_is_said(run_host: RunHost) -> None:
     assert "no address is known for camera.invalid" in error.message
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("answer", "drip_s", "kind", "words"),
     [
@@ -153,6 +174,7 @@ async def test_what_is_no_working_camera_is_one_sentence_in_five_seconds(
     assert "did not open within" not in error.message  # the driver knows more than that
 
 
+@pytest.mark.alone
 async def test_a_camera_that_ends_is_lost_at_once(run_host: RunHost) -> None:
     with network_camera() as camera:
         config = RtspConfig(address=camera.address)
@@ -164,6 +186,7 @@ async def test_a_camera_that_ends_is_lost_at_once(run_host: RunHost) -> None:
     assert took_s < 1.0
 
 
+@pytest.mark.alone
 async def test_a_pulled_cable_is_known_after_two_seconds_and_a_short_gap_is_none(run_host: RunHost) -> None:
     with network_camera() as camera:
         async with cable(camera.port) as line, run_host(driver) as host:
@@ -219,40 +242,43 @@ async def in_a_lesson(run_host: RunHost, address: str) -> AsyncIterator[tuple[De
             await asyncio.wait([life])
 
 
+@pytest.mark.alone
 async def test_a_camera_that_was_switched_off_is_back_within_four_seconds(run_host: RunHost) -> None:
     async with AsyncExitStack() as stack:
         first = network_camera()
         camera = stack.enter_context(first)
         slot, screen = await stack.enter_async_context(in_a_lesson(run_host, camera.address))
-        await until(lambda: slot.is_working, 10, "the camera works")
+        await until(lambda: slot.is_working, "the camera works", 10)
         camera.process.kill()
-        await until(lambda: slot.problem is not None, 1.0, "the loss is told")
+        await until(lambda: slot.problem is not None, "the loss is told", 1.0)
         await asyncio.sleep(3)
         assert screen.age_s > 2
         stack.enter_context(network_camera(port=camera.port))
         began_s = time.monotonic()
-        await until(lambda: screen.age_s < 0.5, 4.0, "pictures are back after it answers again")
-        await until(lambda: slot.is_working, 0.5, "told as back")
+        await until(lambda: screen.age_s < 0.5, "pictures are back after it answers again", 4.0)
+        await until(lambda: slot.is_working, "told as back", 0.5)
         assert time.monotonic() - began_s < 4.0
 
 
+@pytest.mark.alone
 async def test_a_cable_that_was_pulled_is_back_within_four_seconds(run_host: RunHost) -> None:
     with network_camera() as camera:
         async with cable(camera.port) as line:
             address = f"rtsp://127.0.0.1:{line.port}/cam"
             async with in_a_lesson(run_host, address) as (slot, screen):
-                await until(lambda: slot.is_working, 10, "the camera works")
+                await until(lambda: slot.is_working, "the camera works", 10)
                 line.pull()
-                await until(lambda: slot.problem is not None, SILENT_S + 1.0, "the loss is told")
+                await until(lambda: slot.problem is not None, "the loss is told", SILENT_S + 1.0)
                 await asyncio.sleep(4)
                 line.plug_in()
-                await until(lambda: screen.age_s < 0.5, 4.0, "pictures are back after it answers again")
+                await until(lambda: screen.age_s < 0.5, "pictures are back after it answers again", 4.0)
 
 
+@pytest.mark.alone
 async def test_a_camera_says_goodbye_so_that_its_place_is_free(run_host: RunHost) -> None:
     with network_camera() as camera:
         async with cable(camera.port) as line, run_host(driver) as host:
             config: Any = RtspConfig(address=f"rtsp://127.0.0.1:{line.port}/cam")
             async with host.open_picture(driver, "front", config) as device:
                 await device.next_frame()
-            await until(lambda: b"TEARDOWN rtsp://" in line.heard, 1.0, "TEARDOWN")
+            await until(lambda: b"TEARDOWN rtsp://" in line.heard, "TEARDOWN", 1.0)

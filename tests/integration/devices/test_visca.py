@@ -22,8 +22,8 @@ from protocol.errors import (
 )
 from tests.fakes.cable import answering
 from tests.fakes.visca_camera import ViscaCamera, ViscaFaults, serial_camera, tcp_camera, udp_camera
-from tests.integration.devices.conftest import until
 from tests.integration.devices.network_camera import free_port
+from tests.waiting import until
 
 LEFT = codec.pan_tilt(-1, 0)
 
@@ -107,12 +107,12 @@ async def test_a_hold_ends_by_itself_on_a_line_that_loses_every_third_packet(tra
     async with AsyncExitStack() as stack:
         moves = CameraMoves(PtzChoice(driver, await config_of(stack, transport, camera)))
         life = asyncio.create_task(moves.run(), name="camera moves")
-        await until(lambda: moves.info is not None, 3, "connected")
+        await until(lambda: moves.info is not None, "connected", 3)
         camera.faults.lose_requests = [number % 3 == 0 for number in range(900)]
         camera.faults.lose_replies = [number % 3 == 1 for number in range(900)]
         moves.hold(1, 0, 0)
-        await until(lambda: not camera.stands, 1, "turns")
-        await until(lambda: camera.stands, HOLD_S + 1.0, "stands, though nobody let go")
+        await until(lambda: not camera.stands, "turns", 1)
+        await until(lambda: camera.stands, "stands, though nobody let go", HOLD_S + 1.0)
         life.cancel()
         await asyncio.wait([life])
 
@@ -145,7 +145,7 @@ async def test_a_late_answer_is_not_taken_for_that_of_the_next_command() -> None
     async with AsyncExitStack() as stack, connect(await config_of(stack, "tcp", camera)) as ptz:
         camera.faults.delay_s = 0.03
         moving = asyncio.create_task(ptz.move(-1, 0, 0))
-        await until(lambda: camera.done == [LEFT], 1, "the camera has it")
+        await until(lambda: camera.done == [LEFT], "the camera has it", 1)
         moving.cancel()
         await asyncio.wait([moving])
         camera.faults.refuse = {b"\x01\x06\x01": [0x02]}
@@ -218,13 +218,13 @@ async def test_a_camera_in_standby_is_connected_and_says_why_it_does_not_turn() 
 async def test_a_serial_port_that_is_not_there_is_said() -> None:
     error = await refusal(ViscaConfig(transport="serial", path=Path("/dev/ttyUSB99")))
     assert type(error) is DeviceNotFoundError
-    assert "there is no serial port /dev/ttyUSB99" in error.message
+    assert "/dev/ttyUSB99 is not there" in error.message
 
 
 @pytest.mark.parametrize("path", ["/dev/null", __file__])
 async def test_what_is_no_serial_port_is_said(path: str) -> None:
     error = await refusal(ViscaConfig(transport="serial", path=Path(path)))
-    assert type(error) is DeviceUnsupportedError
+    assert type(error) is DeviceProtocolError
     assert f"{path} is not a serial port" in error.message
 
 
@@ -247,7 +247,7 @@ async def test_a_serial_port_without_permission_has_its_own_code() -> None:
             if is_root:
                 os.seteuid(0)
     assert (error.code, error.retryable) == ("device-permission", False)
-    assert "add the agent's user to the group dialout" in error.message
+    assert "put its user into the group of that port (dialout)" in error.message
 
 
 @pytest.mark.parametrize("preset", ["95", "128", "-1", "board", ""])

@@ -26,13 +26,6 @@ def pytest_asyncio_loop_factories(
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
-async def true(condition: Callable[[], object]) -> None:
-    """Wait until something that tells nobody of its changes is true."""
-    async with asyncio.timeout(WAIT_S):
-        while not condition():  # noqa: ASYNC110  # there is no event to wait for
-            await asyncio.sleep(0.005)
-
-
 def presence(topic: str, *, will_delay_s: int = 0) -> Presence:
     """Return the presence of a room on ``topic``."""
 

@@ -23,7 +23,8 @@ from protocol.errors import BrokerError, CommandError
 from protocol.messages import Command, LessonStop, TimeTold
 from protocol.topics import RoomTopics
 from tests.broker import MOST_PACKET_BYTES, Broker, free_port
-from tests.integration.mqttlink.conftest import WAIT_S, History, presence, true
+from tests.integration.mqttlink.conftest import WAIT_S, History, presence
+from tests.waiting import until
 
 ROOM = RoomTopics("075", "room-a")
 OTHER = RoomTopics("075", "room-b")
@@ -150,7 +151,7 @@ async def test_offers_that_wait_for_a_dead_relay_hold_up_nothing_else(broker: Br
             group.create_task(controller.call(ROOM.cmd("rtc.offer"), STOP, reply_topic=REPLY, timeout_s=WAIT_S))
             for _ in range(offers)
         ]
-        await true(lambda: len(begun) >= 20)
+        await until(lambda: len(begun) >= 20)
         assert await call(controller, timeout_s=2.0) == {}
         await controller.publish(ROOM.config, b"{}")
         await is_heard.wait()
@@ -191,7 +192,7 @@ async def test_an_offer_that_comes_while_the_room_says_goodbye_waits_for_its_ret
         offer = group.create_task(call(controller, timeout_s=WAIT_S))
         await asyncio.sleep(0)
         life.cancel()
-        await true(lambda: not room.is_connected)
+        await until(lambda: not room.is_connected)
         broker.thaw()
         await asyncio.wait({life})
         async with resumed_room(settings).running():
@@ -216,7 +217,7 @@ async def test_a_room_learns_the_centres_time_and_then_refuses_what_is_late(brok
         assert await call(late, reply=late_reply), "before the first answer nothing is refused"
         async with asyncio.TaskGroup() as group:
             following = group.create_task(room.follow_clock(ROOM.req("time"), ROOM.reply("time")))
-            await true(lambda: clock.is_known)
+            await until(lambda: clock.is_known)
             following.cancel()
         with pytest.raises(CommandError) as caught:
             await call(late, reply=late_reply)
@@ -245,7 +246,7 @@ async def test_a_centre_that_comes_back_with_an_earlier_date_is_asked_before_it_
         async with centre(centre_s).running() as controller:
             await asyncio.gather(room.wait_connected(), controller.wait_connected())
             following = group.create_task(room.follow_clock(ROOM.req("time"), ROOM.reply("time")))
-            await true(lambda: clock.is_known)
+            await until(lambda: clock.is_known)
         async with centre(centre_s - 3600).running() as controller:
             await controller.wait_connected()
             assert (await call(controller))["actor"] == "it"
@@ -274,7 +275,7 @@ async def test_an_answer_that_is_no_time_is_told_and_asked_for_again(
     async with asyncio.timeout(WAIT_S), controller.running(), room.running(), asyncio.TaskGroup() as group:
         await controller.wait_connected()
         following = group.create_task(room.follow_clock(ROOM.req("time"), ROOM.reply("time")))
-        await true(lambda: clock.is_known)
+        await until(lambda: clock.is_known)
         following.cancel()
     told = [record for record in caplog.records if record.message == "The centre's time was not told"]
     assert [record.levelname for record in told] == ["WARNING"]
@@ -418,7 +419,7 @@ async def test_a_user_that_the_broker_does_not_admit_is_told_so(tmp_path: Any) -
 async def test_publishing_without_a_connection_says_why_there_is_none(plain_broker: Broker) -> None:
     link = Link(replace(plain_broker.room("room-a"), port=free_port(), most_backoff_s=0.05))
     async with asyncio.timeout(WAIT_S), link.running():
-        await true(lambda: link.last_error is not None)
+        await until(lambda: link.last_error is not None)
         with pytest.raises(BrokerError) as caught:
             await link.publish("a", b"")
     assert caught.value.code == "broker-unavailable"
@@ -432,7 +433,7 @@ async def test_a_loss_warns_once_and_the_return_informs(plain_broker: Broker, ca
     async with asyncio.timeout(WAIT_S), link.running():
         await link.wait_connected()
         plain_broker.kill()
-        await true(lambda: sum("No connection" in record.message for record in caplog.records) >= 4)
+        await until(lambda: sum("No connection" in record.message for record in caplog.records) >= 4)
         plain_broker.start()
         await link.wait_connected()
     levels = [(record.levelname, record.message) for record in caplog.records if record.name == "mqttlink.link"]
@@ -461,7 +462,7 @@ async def test_a_broker_that_dies_under_traffic_leaves_no_noise_on_the_loop(plai
         talkers = [group.create_task(talk()) for _ in range(5)]
         for _ in range(3):
             plain_broker.kill()
-            await true(lambda: not link.is_connected)
+            await until(lambda: not link.is_connected)
             plain_broker.start()
             await link.wait_connected()
         for talker in talkers:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from agent.media import FrameFilters
+from agent.people import People
 from agent.streams.publisher import Publisher, StreamSettings, ViewerChange
 from protocol import channel
 from protocol.lesson import LessonState
@@ -24,6 +25,7 @@ class Room:
 
     publisher: Publisher
     changes: list[ViewerChange]
+    said: list[tuple[str, channel.FromPupil]]
     left: list[float]
     """When media packets left; CLOCK_MONOTONIC."""
     run: asyncio.Task[None]
@@ -45,7 +47,9 @@ class Room:
 
 @asynccontextmanager
 async def open_room(
-    settings: StreamSettings | None = None, filters: dict[str, FrameFilters] | None = None
+    settings: StreamSettings | None = None,
+    filters: dict[str, FrameFilters] | None = None,
+    people: People | None = None,
 ) -> AsyncIterator[Room]:
     changes: list[ViewerChange] = []
     rooms: list[Publisher] = []
@@ -57,15 +61,20 @@ async def open_room(
         )
 
     left: list[float] = []
+    said: list[tuple[str, channel.FromPupil]] = []
     publisher = Publisher(
         settings or StreamSettings(),
         notice=notice,
         on_viewer=changes.append,
         filters=filters,
         on_packet=lambda: left.append(time.monotonic()),
+        on_message=people.heard if people else lambda viewer, message: said.append((viewer, message)),
+        admits=people.admits if people else lambda viewer, holder: True,
     )
+    if people:
+        people.reach_by(publisher)
     rooms.append(publisher)
-    room = Room(publisher, changes, left, asyncio.create_task(publisher.run()))
+    room = Room(publisher, changes, said, left, asyncio.create_task(publisher.run()))
     try:
         yield room
     finally:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from agent.streams.publisher import StreamSettings
 from tests.integration.streams.conftest import Room, open_room
 from tests.integration.streams.peer import Peer, decoded
 from tests.integration.streams.sources import film, picture, speak
+
+pytestmark = pytest.mark.alone
 
 MANY = 20
 

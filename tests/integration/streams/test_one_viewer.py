@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from aiortc.rtp import RtcpSrPacket
 
 from agent.streams.publisher import Publisher, warm_up
@@ -16,6 +17,8 @@ from protocol import channel
 from tests.integration.streams.conftest import Room, open_room
 from tests.integration.streams.peer import CountingReceiver, Peer, decoded
 from tests.integration.streams.sources import film, picture, speak
+
+pytestmark = pytest.mark.alone
 
 LATE_S = 0.08
 """Between capture and hand-over in the test of sender reports."""
@@ -136,31 +139,32 @@ async def test_sound_alone_is_sent(room: Room) -> None:
     assert set(steps.tolist()) == {960}
 
 
-async def test_hello_is_answered_at_once_and_reception_is_kept(room: Room) -> None:
+async def test_hello_is_answered_at_once_and_what_a_page_says_is_handed_on(room: Room) -> None:
     peer = Peer()
     await peer.join(room.publisher, "v1")
     assert peer.data is not None
     data = peer.data
     await peer.until(lambda: data.readyState == "open")
     data.send('{"type": "hello", "name": "Zoé", "is_in_room": true}')
-    await peer.until(lambda: peer.heard)
+    await peer.until(lambda: len(peer.heard) == 2)
     data.send('{"type": "reception", "board_fps": 5, "camera_fps": 29, "is_heard": true, "loss_percent": 0}')
     room.publisher.tell_viewers()
-    await peer.until(lambda: len(peer.heard) == 2)
-    await peer.until(lambda: len(room.changes) == 3)
+    await peer.until(lambda: len(peer.heard) == 3)
+    await peer.until(lambda: len(room.said) == 2)
     (viewer,) = room.publisher.viewers()
     assert (viewer.name, viewer.is_in_room, viewer.is_connected) == ("Zoé", True, True)
-    assert viewer.reception is not None
-    assert viewer.reception.camera_fps == 29
-    assert viewer.reception_mono_s is not None
+    assert [who for who, _ in room.said] == ["v1", "v1"]
+    reception = room.said[1][1]
+    assert isinstance(reception, channel.Reception)
+    assert reception.camera_fps == 29
     assert isinstance(peer.heard[0], channel.Notice)
     assert peer.heard[0].viewers == 1
+    assert peer.heard[1] == channel.Sending(sound="voice", board="full", camera="720p", why="best")
     data.send('{"type": "bye"}')
     await peer.until(lambda: peer.states[-1] == "closed")
     assert room.publisher.viewers() == ()
     assert [(c.kind, c.reason) for c in room.changes] == [
         ("joined", ""),
-        ("changed", ""),
         ("changed", ""),
         ("left", "left"),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import av
 import numpy as np
+import pytest
 
 from agent.media import FrameFilters
 from agent.streams.programme import SILENCE_DBFS
@@ -11,6 +12,8 @@ from protocol.messages import OnAir
 from tests.integration.streams.conftest import Room, open_room
 from tests.integration.streams.peer import CountingReceiver, Peer, decoded
 from tests.integration.streams.sources import film, picture, speak
+
+pytestmark = pytest.mark.alone
 
 SLATE_Y, BRIGHT_Y = 61, 180
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from agent import board_power
 from agent.board_memory import BoardMemory
+from agent.board_output import BoardOutput, Output, read_outputs
 from agent.board_power import BoardPower
 from agent.board_words import MESSAGES, REMEDIES
 from agent.devices.display import Power
@@ -37,8 +39,18 @@ class Room:
         self.s = 0.0
         self.woken: list[tuple[str, str]] = []
         self.news = 0
+        self.outputs: tuple[Output, ...] = ()
+        self.desktop: tuple[int, int] | None = (1920, 1080)
         self.began = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
         self.start_agent()
+
+    def _read_outputs(self) -> tuple[Output, ...]:
+        assert threading.current_thread() is not threading.main_thread(), "the kernel may take its time"
+        return self.outputs
+
+    def _read_desktop(self) -> tuple[int, int] | None:
+        assert threading.current_thread() is threading.main_thread(), "what is asked there changes on the loop"
+        return self.desktop
 
     def start_agent(self) -> None:
         """Begin, or begin anew after a fall."""
@@ -47,6 +59,9 @@ class Room:
             self.display.choice(**self.config),
             memory,
             on_news=self._heard,
+            output=BoardOutput(self._read_outputs, self._read_desktop),
+            lamp_life_h=4000,
+            filter_life_h=1000,
             now=self.now,
             clock=lambda: self.s,
             jitter=lambda low, high: (low + high) / 2,
@@ -361,6 +376,86 @@ async def test_what_the_board_says_of_itself_is_told(
         assert "lamp, fan" in check.message.en
 
 
+ON, AWAY = Output("card0-HDMI-A-1", True, True), Output("card0-DP-1", False, None)
+ASLEEP = Output("card0-HDMI-A-1", True, False)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "status", "expected"),
+    [
+        ((ON, AWAY), {}, (OK, None)),
+        ((AWAY,), {}, (WARNING, "board-cable")),
+        ((AWAY,), {"has_signal": False}, (WARNING, "board-cable")),  # one cause is told once
+        ((ASLEEP, AWAY), {}, (WARNING, "board-asleep")),
+        ((ON,), {"resolution": (1024, 768)}, (WARNING, "board-resolution")),
+        ((ON,), {"resolution": (1280, 720)}, (WARNING, "board-resolution")),
+        ((ON,), {"resolution": (3840, 2160)}, (OK, None)),
+        ((ON, ON), {"resolution": (1024, 768)}, (OK, None)),  # a desktop over two screens says nothing of one
+        ((), {"resolution": (1024, 768)}, (OK, None)),
+        ((AWAY,), {"input": "rgb-1"}, (OK, None)),  # turned to another computer
+    ],
+)
+async def test_the_cable_to_the_board_is_judged_while_it_shows_us(
+    tmp_path: Path, outputs: tuple[Output, ...], status: dict[str, object], expected: tuple[CheckStatus, str | None]
+) -> None:
+    room = Room(tmp_path, ScriptedDisplay(power_state=Power.ON, shown="digital-1", status=status))
+    room.outputs = outputs
+    await room.lesson(True)
+    first = room.check
+    await room.settle()
+    assert first == (OK, None)
+    assert room.check == expected
+    await room.lesson(False)
+    assert room.check == (OK, None)
+
+
+async def test_a_board_switched_off_on_purpose_has_no_cable_to_look_at(tmp_path: Path) -> None:
+    room = Room(tmp_path, ScriptedDisplay(power_state=Power.ON, shown="digital-1"))
+    room.outputs = (AWAY,)
+    await room.lesson(True)
+    room.display.power_state = Power.STANDBY
+    for _ in range(3):
+        await room.settle()
+    assert room.check == (OK, None)
+
+
+@pytest.mark.parametrize(
+    ("part", "hours", "expected"),
+    [
+        ("lamp", 3199, OK),
+        ("lamp", 3200, WARNING),
+        ("lamp", 9000, WARNING),
+        ("filter", 799, OK),
+        ("filter", 800, WARNING),
+    ],
+)
+async def test_a_part_near_its_rated_life_is_told_to_it(
+    tmp_path: Path, part: str, hours: int, expected: CheckStatus
+) -> None:
+    room = Room(tmp_path, ScriptedDisplay(power_state=Power.ON, status={f"{part}_hours": hours}))
+    assert room.power.wear_checks() == ()
+    await room.look()
+    [check] = room.power.wear_checks()
+    assert (check.id, check.status, check.value, check.unit) == (f"board-{part}", expected, hours, "h")
+    assert (check.message is None, check.remedy is None) == (expected is OK, expected is OK)
+    assert room.news >= (expected is WARNING)
+
+
+def test_the_kernels_connectors_are_read(tmp_path: Path) -> None:
+    assert read_outputs(tmp_path) == ()
+    for name, files in {
+        "card0": {},
+        "card0-HDMI-A-1": {"status": "connected", "dpms": "Off"},
+        "card0-DP-1": {"status": "disconnected"},
+        "card0-VGA-1": {"status": "unknown", "dpms": "On"},
+    }.items():
+        folder = tmp_path / "sys/class/drm" / name
+        folder.mkdir(parents=True)
+        for file, text in files.items():
+            (folder / file).write_text(text + "\n")
+    assert read_outputs(tmp_path) == (AWAY, ASLEEP)
+
+
 async def test_a_picture_blanked_outside_a_lesson_is_nobodys_business(tmp_path: Path) -> None:
     room = Room(tmp_path, ScriptedDisplay(power_state=Power.ON, status={"is_muted": True}))
     await room.look()
@@ -419,7 +514,11 @@ async def test_a_board_in_standby_gets_both_the_packet_and_the_command(tmp_path:
     assert room.display.acts[0] == "on"
 
 
-def test_every_code_of_a_device_has_its_words() -> None:
-    codes = {code for code in CODES if code.startswith("device-")}
+OF_CAPTURE = {"device-moved", "device-no-signal", "device-set-aside"}
+"""Codes of cameras, microphones and the board's picture, which no display has."""
+
+
+def test_every_code_of_a_display_has_its_words() -> None:
+    codes = {code for code in CODES if code.startswith("device-")} - OF_CAPTURE
     assert codes - set(MESSAGES) == set()
     assert set(REMEDIES) <= set(MESSAGES)

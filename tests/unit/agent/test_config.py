@@ -69,6 +69,17 @@ def test_five_mistakes_are_five_sentences_each_with_its_key(tmp_path: Path) -> N
         ("media", {"camera_bitrate": 1}, "media.camera_bitrate: is not a known key"),
         ("media", {"camera_bitrate_bps": "much"}, "media.camera_bitrate_bps = 'much'"),
         ("kamera", {}, "kamera: is not a known key"),
+        ("spare_microphone", [{"driver": "simulated"}], "there is no [microphone] whose place they could take"),
+        ("spare_microphone", {"driver": "simulated"}, "write [[spare_microphone]] with two brackets"),
+        ("board_sound", {"driver": "x11"}, 'driver "x11" is not a microphone driver'),
+        ("board_sound", {"driver": "simulated", "label": "Film"}, "board_sound.label: is not a known key"),
+        (
+            "microphone",
+            {"driver": "simulated", "label": " "},
+            "microphone.label: String should have at least 1 character",
+        ),
+        ("microphone", {"driver": "alsa", "card": "0"}, "microphone.card = '0': must be usb:… with its numbers, id:…"),
+        ("microphone", {"driver": "alsa", "output": "usb:1:2"}, "microphone.output = 'usb:1:2': must be usb:…"),
         ("display", "pjlink", "display: must be a table"),
         ("display", {"host": "10.0.0.9"}, "display.driver: is missing"),
         ("display", {"driver": "telepathy"}, "there are:"),
@@ -79,11 +90,43 @@ def test_five_mistakes_are_five_sentences_each_with_its_key(tmp_path: Path) -> N
         ("display", {"driver": "pjlink", "host": "h", "password": "x"}, "display.password: is not a known key"),
         ("display", {"driver": "pjlink", "host": "h", "password_file": "no"}, "no does not exist"),
         ("display", {"driver": "pjlink", "host": "h", "password_file": "a\0b"}, "does not exist"),
+        ("display", {"driver": "pjlink", "host": "h", "password_file": "a" * 300}, "does not exist"),
         ("broker", {"host": "h", "ca_file": "no.pem", "cert_file": "room.pem", "key_file": "room.key"}, "no.pem does"),
     ],
 )
 def test_a_mistake_says_what_and_what_to_do(tmp_path: Path, table: str, value: Any, told: str) -> None:
     [problem] = _problems({**_room(tmp_path), table: value}, tmp_path)
+    assert told in problem
+
+
+def test_several_microphones_and_the_board_s_sound_are_taken_in_order(tmp_path: Path) -> None:
+    raw = _room(tmp_path)
+    raw["microphone"] = {"driver": "simulated", "label": "Bureau"}
+    raw["spare_microphone"] = [{"driver": "simulated", "id": "ceiling"}, {"driver": "simulated", "voice": "tone"}]
+    raw["board_sound"] = {"driver": "simulated", "voice": "melody"}
+    devices = parse(raw, where="agent.toml", base=tmp_path).devices
+    assert [(one.id, one.role, one.is_spare, one.label) for one in devices if one.role != "camera"] == [
+        ("microphone", "microphone", False, "Bureau"),
+        ("board-sound", "board-sound", False, None),
+        ("ceiling", "microphone", True, None),
+        ("microphone-3", "microphone", True, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spares", "told"),
+    [
+        ([{"driver": "simulated", "id": "microphone"}], 'id = "microphone": is the id of 2 devices'),
+        ([{"driver": "simulated"}, {"driver": "telepathy"}], "spare_microphone[2].driver: "),
+        ([{"driver": "simulated", "voice": "song"}], "spare_microphone[1].voice = 'song'"),
+        ([{}], "spare_microphone[1].driver: is missing"),
+        ([{"driver": "simulated"}] * 7, "there are 7; each is open in a lesson, take 6 at most"),
+    ],
+)
+def test_a_mistake_in_a_spare_microphone_says_in_which(tmp_path: Path, spares: list[Any], told: str) -> None:
+    [problem] = _problems(
+        {**_room(tmp_path), "microphone": {"driver": "simulated"}, "spare_microphone": spares}, tmp_path
+    )
     assert told in problem
 
 
@@ -158,3 +201,145 @@ def test_a_mistake_about_the_camera_that_turns_is_one_sentence(tmp_path: Path, t
     [told] = _problems(raw, tmp_path)
     assert told.startswith(problem)
     assert "\n" not in told
+
+
+def test_what_is_absent_on_purpose_is_neither_opened_nor_missed(tmp_path: Path) -> None:
+    raw = _room(tmp_path)
+    raw["microphone"] = {"driver": "simulated"}
+    raw["display"] = {"driver": "pjlink", "host": "10.0.0.6"}
+    raw["health"] = {"absent": ["camera", "display"]}
+    settings = parse(raw, where="agent.toml", base=tmp_path)
+    assert [choice.id for choice in settings.devices] == ["microphone"]
+    assert settings.display is None
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ({"absent": ["projector"]}, "health.absent.0 = 'projector': input should be 'camera', 'microphone', "),
+        ({"idle_look_min": -1}, "health.idle_look_min = -1: input should be greater than or equal to 0"),
+        ({"cpu_warn_c": 99}, "health: cpu_warn_c 99 has to be below cpu_fail_c 95"),
+        ({"lamp_lif_h": 3000}, "health.lamp_lif_h: is not a known key"),
+        (3, "health: input should be a valid dictionary"),
+    ],
+)
+def test_a_mistake_about_health_is_one_sentence(tmp_path: Path, table: Any, problem: str) -> None:
+    [told] = _problems({**_room(tmp_path), "health": table}, tmp_path)
+    assert told.lower().startswith(problem.lower())
+    assert "\n" not in told
+
+
+PTZ = {"driver": "visca", "host": "c", "presets": {"board": 1, "teacher": 2, "class": 3}}
+LEFT = {"rectangle": [0, 0, 0.3, 1]}
+
+
+def test_the_class_is_a_preset_only_where_the_school_says_so(tmp_path: Path) -> None:
+    raw = _room(tmp_path)
+    raw["ptz"] = dict(PTZ)
+    without = parse(raw, where="agent.toml", base=tmp_path).ptz
+    raw["ptz"]["class_preset"] = True
+    wanted = parse(raw, where="agent.toml", base=tmp_path).ptz
+    assert without is not None
+    assert (set(without.presets), without.class_preset) == ({"board", "teacher"}, False)
+    assert wanted is not None
+    assert (set(wanted.presets), wanted.class_preset) == ({"board", "teacher", "class"}, True)
+
+
+def test_masks_are_taken_with_the_camera_or_with_its_presets(tmp_path: Path) -> None:
+    raw = _room(tmp_path)
+    raw["mask"] = [LEFT, {"polygon": [[0.7, 0], [1, 0], [1, 0.5]]}]
+    assert len(parse(raw, where="agent.toml", base=tmp_path).masks) == 2
+    raw["mask"] = [{"preset": "board", **LEFT}]
+    raw["ptz"] = {**PTZ, "no_mask": ["teacher"]}
+    [mask] = parse(raw, where="agent.toml", base=tmp_path).masks
+    assert (mask.preset, mask.corners[2]) == ("board", (0.3, 1))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"mask": "left"}, "mask: is a list, for there can be several; write [[mask]] with two brackets"),
+        ({"mask": LEFT}, "mask: is a list, for there can be several; write [[mask]] with two brackets"),
+        ({"mask": [{}]}, "mask.0: write either rectangle or polygon"),
+        ({"mask": [{"rectangle": [0, 0, 2, 1]}]}, "mask.0.rectangle.2 = 2: "),
+        ({"mask": [{"rectangle": [0.8, 0, 0.3, 1]}]}, "mask.0: rectangle is left, top, width, height"),
+        ({"mask": [{**LEFT, "preset": "board"}]}, 'mask.preset = "board": the camera does not turn'),
+        (
+            {"mask": [LEFT], "ptz": {**PTZ, "no_mask": ["board", "teacher"]}},
+            "mask.preset: is missing; the camera turns",
+        ),
+        (
+            {"mask": [{**LEFT, "preset": "door"}], "ptz": {**PTZ, "no_mask": ["board", "teacher"]}},
+            'mask.preset = "door"',
+        ),
+        ({"mask": [{**LEFT, "preset": "board"}], "ptz": PTZ}, "ptz.presets: teacher has no mask; draw one, or name it"),
+        (
+            {"mask": [{**LEFT, "preset": "board"}], "ptz": {**PTZ, "no_mask": ["board", "teacher"]}},
+            "ptz.no_mask: board has masks",
+        ),
+        ({"ptz": {**PTZ, "no_mask": ["door"]}}, 'ptz.no_mask = "door": is not in ptz.presets'),
+        (
+            {"ptz": {**PTZ, "presets": {"board": 1}, "class_preset": True}},
+            "ptz.class_preset: is true and ptz.presets has",
+        ),
+        ({"ptz": {**PTZ, "class_preset": "yes"}}, "ptz.class_preset: Input should be a valid boolean"),
+    ],
+)
+def test_a_mistake_about_masks_and_views_is_one_sentence(tmp_path: Path, change: dict[str, Any], problem: str) -> None:
+    [told] = _problems({**_room(tmp_path), **change}, tmp_path)
+    assert told.startswith(problem)
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"framing": {}}, "framing.mode: is missing"),
+        ({"framing": {"mode": "zoom"}}, "framing.mode = 'zoom': input should be 'crop' or 'ptz'"),
+        ({"framing": {"mode": "crop", "speed": 2}}, "framing.speed: is not a known key"),
+        ({"framing": {"mode": "ptz"}}, 'framing.mode = "ptz": the camera does not turn'),
+        ({"framing": {"mode": "crop"}, "camera": None}, "framing: there is no camera"),
+        ({"framing": {"mode": "ptz"}, "ptz": {**PTZ, "class_preset": True}}, 'framing.mode = "ptz": with masks, or'),
+        (
+            {"framing": {"mode": "ptz"}, "ptz": {**PTZ, "no_mask": ["teacher"]}, "mask": [{"preset": "board", **LEFT}]},
+            'framing.mode = "ptz": with masks, or',
+        ),
+    ],
+)
+def test_a_mistake_about_auto_framing_is_one_sentence(tmp_path: Path, change: dict[str, Any], problem: str) -> None:
+    raw = {key: value for key, value in {**_room(tmp_path), **change}.items() if value is not None}
+    [told] = _problems(raw, tmp_path)
+    assert told.startswith(problem)
+    assert "\n" not in told
+
+
+def test_a_mask_without_a_camera_is_a_mistake(tmp_path: Path) -> None:
+    raw = {**_room(tmp_path), "mask": [LEFT]}
+    del raw["camera"]
+    [told] = _problems(raw, tmp_path)
+    assert told.startswith("mask: there is no camera")
+
+
+def test_auto_framing_is_off_without_its_table_and_waits_for_somebody_with_it(tmp_path: Path) -> None:
+    raw = _room(tmp_path)
+    assert parse(raw, where="agent.toml", base=tmp_path).framing is None
+    raw["framing"] = {"mode": "crop"}
+    framing = parse(raw, where="agent.toml", base=tmp_path).framing
+    assert framing is not None
+    assert (framing.mode, framing.at_start) == ("crop", False)
+
+
+def test_a_media_servers_addresses_and_files_are_checked(tmp_path: Path) -> None:
+    raw = _room(tmp_path)
+    raw["media"] = {"relay": {}}
+    raw["relay"] = {"whip_lesson": "media.example/whip", "whip_board": "https://media.example/b", "token_file": "token"}
+    problems = _problems(raw, tmp_path)
+    assert [problem.split(":")[0].split(" =")[0] for problem in problems] == ["media.relay", "relay.whip_lesson"]
+    raw["media"] = {}
+    raw["relay"]["whip_lesson"] = "https://media.example/a"
+    [missing] = _problems(raw, tmp_path)
+    assert missing.startswith("relay.token_file")
+    (tmp_path / "token").write_text("secret")
+    relay = parse(raw, where="agent.toml", base=tmp_path).streams.relay
+    assert relay is not None
+    assert relay.token() == "secret"

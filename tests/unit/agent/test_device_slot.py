@@ -10,12 +10,19 @@ from typing import Any, cast
 
 import pytest
 
-from agent.device_slot import UNFIT_RETRY_S, DeviceChoice, DeviceSlot
+from agent.device_slot import RETRY, DeviceChoice, DeviceSlot
 from agent.devices.base import DeviceInfo, DriverConfig
 from agent.devices.capture import CaptureHost
 from agent.devices.login import LoginConfig
 from agent.devices.simulated_camera import driver
-from protocol.errors import DevicePasswordError, DeviceUnsupportedError
+from agent.devices.v4l2 import V4l2Config
+from protocol.errors import (
+    DeviceCrashedError,
+    DeviceLostError,
+    DeviceNotFoundError,
+    DevicePasswordError,
+    DeviceUnsupportedError,
+)
 from protocol.messages import DeviceRole
 
 
@@ -27,6 +34,7 @@ class Host:
         self.opening: Callable[[], Awaitable[None]] = self._at_once
         self.closing = asyncio.Event()
         self.closes = asyncio.Event()
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def _at_once(self) -> None:
         pass
@@ -44,7 +52,10 @@ class Host:
     info = DeviceInfo("camera", DeviceRole.CAMERA, "simulated", "a camera")
 
     async def next_frame(self) -> Any:
-        await asyncio.get_running_loop().create_future()
+        await self.lost
+
+    def lose(self, reason: str) -> None:
+        self.lost.set_exception(DeviceLostError(reason))
 
 
 class Sink:
@@ -104,7 +115,7 @@ async def test_what_is_no_camera_now_is_tried_again_later() -> None:
     slot = slot_on(host, sleep)
     life = asyncio.create_task(slot.run(Sink()))
     await soon(lambda: slot.is_open)
-    assert waits == [UNFIT_RETRY_S, UNFIT_RETRY_S]
+    assert waits == [RETRY.unfit_s, RETRY.unfit_s]
     life.cancel()
     with pytest.raises(asyncio.CancelledError):
         await life
@@ -137,6 +148,105 @@ async def test_a_refused_password_is_not_tried_again_before_its_file_has_changed
     assert slot.problem.code == "device-password"
     await soon(lambda: slot.is_open)
     assert (host.tries, looks) == (2, 50)
+    life.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await life
+
+
+async def test_a_nudge_tries_a_device_that_is_away_at_once() -> None:
+    host = Host()
+    host.closing.set()
+
+    async def refuse() -> None:
+        if host.tries < 2:
+            raise DeviceNotFoundError("/dev/video0 does not exist")
+
+    async def for_ever(_seconds: float) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    host.opening = refuse
+    slot = slot_on(host, for_ever)
+    life = asyncio.create_task(slot.run(Sink()))
+    await soon(lambda: slot.problem is not None)
+    slot.nudge()
+    await soon(lambda: slot.is_open)
+    life.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await life
+
+
+async def test_a_nudge_during_a_try_is_followed_by_another_try() -> None:
+    """The plug may have come just after the try had looked."""
+    host, failed = Host(), asyncio.Event()
+    host.closing.set()
+
+    async def refuse() -> None:
+        if host.tries < 2:
+            await failed.wait()
+            raise DeviceNotFoundError("/dev/video0 does not exist")
+
+    async def for_ever(_seconds: float) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    host.opening = refuse
+    slot = slot_on(host, for_ever)
+    life = asyncio.create_task(slot.run(Sink()))
+    await soon(lambda: host.tries == 1)
+    slot.nudge()
+    failed.set()
+    await soon(lambda: slot.is_open)
+    life.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await life
+
+
+async def test_a_driver_that_is_set_aside_says_so_until_a_person_asks_for_another_try() -> None:
+    host, waits = Host(), []
+    host.closing.set()
+
+    async def crash() -> None:
+        if host.tries <= RETRY.crashes + 1:
+            raise DeviceCrashedError("its capture process was killed by SIGSEGV")
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if seconds >= RETRY.aside_s[0]:
+            await asyncio.get_running_loop().create_future()
+
+    host.opening = crash
+    slot = slot_on(host, sleep)
+    life = asyncio.create_task(slot.run(Sink()))
+    await soon(lambda: len(waits) == RETRY.crashes)
+    problem = slot.report().problem
+    assert problem is not None
+    assert problem.code == "device-set-aside"
+    slot.nudge()  # the bus has not settled yet
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not slot.is_open
+    slot.try_again()
+    await soon(lambda: slot.is_open)
+    life.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await life
+
+
+async def test_the_device_that_udev_says_is_gone_is_lost_at_once_and_no_other(tmp_path: Path) -> None:
+    host = Host()
+    host.closing.set()
+    node, link = tmp_path / "video0", tmp_path / "by-id"
+    node.touch()
+    link.symlink_to(node)
+    slot = slot_on(host, config=V4l2Config(path=link))
+    life = asyncio.create_task(slot.run(Sink()))
+    await soon(lambda: slot.is_open)
+    link.unlink()  # udev takes its links away before it says anything
+    slot.unplugged(tmp_path / "video1")
+    assert not host.lost.done()
+    slot.unplugged(node)
+    await soon(lambda: slot.problem is not None)
+    assert slot.problem is not None
+    assert (slot.problem.code, slot.problem.message) == ("device-lost", f"{node} was unplugged; plug it in again")
     life.cancel()
     with pytest.raises(asyncio.CancelledError):
         await life

@@ -16,6 +16,7 @@ from agent.streams.turn import Address, Reach
 from protocol.errors import BrokerError
 from protocol.messages import IceServer
 from protocol.topics import RoomTopics
+from tests.waiting import until
 
 TURN = IceServer(urls=("turn:a.example.org",), username="u", credential="c")
 OTHER = IceServer(urls=("turn:b.example.org",), username="u", credential="c")
@@ -49,14 +50,6 @@ class Line:
         if self.is_deaf:
             raise BrokerError("no answer")
         return {"ice_servers": [server.model_dump(mode="json") for server in self.servers]}
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0)
 
 
 class Room:

@@ -10,6 +10,7 @@ import pytest
 from controller.fleet import Fleet
 from protocol.lesson import LessonState
 from protocol.messages import (
+    Check,
     CheckStatus,
     DeathReason,
     DeviceReport,
@@ -194,6 +195,22 @@ def test_only_what_a_page_would_show_differently_is_told(online: World) -> None:
     assert online.changes == [ROOM]
     online.reports(LessonState.LIVE, lesson=lesson(online))
     assert online.changes == [ROOM, ROOM]
+
+
+def test_a_value_that_moves_is_no_other_view_and_what_cannot_be_told_is_no_fault(online: World) -> None:
+    def measured(status: CheckStatus, value: float) -> None:
+        check = Check(id="sound-quiet", status=status, since=AT, value=value, unit="dBFS")
+        health = Health(sid="s1", seq=0, uptime_s=1, cpu_percent=10, memory_mb=100, viewers=0, checks=(check,))
+        online.fleet.measure(ROOM, health)
+
+    measured(CheckStatus.UNKNOWN, -30)
+    assert online.fleet.view(ROOM).status is CheckStatus.OK
+    online.changes.clear()
+    measured(CheckStatus.UNKNOWN, -31)
+    assert online.changes == []
+    measured(CheckStatus.WARNING, -31)
+    assert online.changes == [ROOM]
+    assert online.fleet.view(ROOM).status is CheckStatus.WARNING
 
 
 def test_what_changed_since_a_revision_is_known(online: World) -> None:

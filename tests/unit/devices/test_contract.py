@@ -18,6 +18,7 @@ DRIVERS = [(role, name) for role in GROUPS for name in driver_names(role)]
 REQUIRED = {
     "file": {"path": "/x/lesson.mp4"},
     "v4l2": {"path": "/dev/video0"},
+    "hdmi": {"path": "/dev/video0"},
     "onvif": {"host": "camera.example"},
     "rtsp": {"address": "rtsp://camera.example/1"},
 }
@@ -37,8 +38,8 @@ def config_of(name: str, driver: CaptureDriver) -> DriverConfig:
 def test_all_our_drivers_are_found() -> None:
     assert {f"{role}-{name}" for role, name in DRIVERS} >= {
         "camera-simulated", "camera-file", "camera-onvif", "camera-rtsp", "camera-v4l2",
-        "microphone-simulated", "microphone-file", "microphone-portaudio",
-        "board-simulated", "board-x11",
+        "microphone-simulated", "microphone-file", "microphone-alsa", "microphone-pulse",
+        "board-simulated", "board-x11", "board-hdmi",
     }  # fmt: skip
 
 

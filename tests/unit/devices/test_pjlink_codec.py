@@ -151,6 +151,7 @@ def test_a_muted_picture_is_told_apart_from_muted_sound() -> None:
 
 def test_a_missing_signal_is_told_apart_from_an_unknown_one() -> None:
     assert [codec.parse_signal(param) for param in ("1920x1080", "-", "*")] == [True, False, None]
+    assert [codec.parse_resolution(param) for param in ("1920X1080", "-", "*")] == [(1920, 1080), None, None]
 
 
 @pytest.mark.parametrize(
@@ -158,6 +159,7 @@ def test_a_missing_signal_is_told_apart_from_an_unknown_one() -> None:
     [
         (codec.parse_power, "4"), (codec.parse_power, "OK"), (codec.parse_faults, "00000"),
         (codec.parse_faults, "000003"), (codec.parse_lamp_hours, "820"), (codec.parse_lamp_hours, ""),
+        (codec.parse_filter_hours, "12 1"), (codec.parse_filter_hours, ""),
         (codec.parse_mute, "40"), (codec.parse_signal, "big"),
     ],
 )  # fmt: skip
@@ -168,9 +170,15 @@ def test_values_outside_the_specification_are_told(parse: object, param: str) ->
 
 
 def test_a_status_holds_what_was_said_and_nothing_else() -> None:
-    said = {"INPT": "31", "ERST": "010000", "LAMP": "12 1", "AVMT": "31", "IRES": "-"}
+    said = {"INPT": "31", "ERST": "010000", "LAMP": "12 1", "FILT": "700", "AVMT": "31", "IRES": "-"}
     assert codec.status_of(Power.ON, said) == DisplayStatus(
-        power=Power.ON, input="digital-1", lamp_hours=12, warnings=("lamp",), is_muted=True, has_signal=False
+        power=Power.ON,
+        input="digital-1",
+        lamp_hours=12,
+        filter_hours=700,
+        warnings=("lamp",),
+        is_muted=True,
+        has_signal=False,
     )
     assert codec.status_of(Power.STANDBY, {}) == DisplayStatus(power=Power.STANDBY)
 

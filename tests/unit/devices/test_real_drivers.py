@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,38 +13,10 @@ from numpy.typing import NDArray
 
 from agent.devices.file_camera import ahead, fit
 from agent.devices.file_microphone import Blocks
-from agent.devices.portaudio import CaptureClock, Intake, SoundCard, choose, first_sample_mono_s
+from agent.devices.portaudio import CaptureClock, Intake, SoundCard, first_sample_mono_s, sounds_mono_s
 from agent.devices.v4l2 import _cannot_open, ask_card
 from agent.media import BLOCK_S, BLOCK_SAMPLES
 from protocol.errors import DeviceBusyError, DeviceError, DeviceNotFoundError, DeviceUnsupportedError
-
-CARDS = [
-    SoundCard(0, "HDA Intel PCH: ALC257 Analog (hw:0,0)", 2, 44_100),
-    SoundCard(3, "Jabra SPEAK 510 USB: Audio (hw:1,0)", 1, 48_000),
-    SoundCard(4, "pulse", 2, 44_100),
-    SoundCard(5, "default", 2, 44_100),
-    SoundCard(6, "Jabra", 1, 16_000),
-]
-
-
-@pytest.mark.parametrize(("wanted", "index"), [("default", 5), ("Jabra", 6), ("jabra speak", 3), ("ALC257", 0)])
-def test_a_sound_device_is_chosen_by_its_name_or_a_part_of_it(wanted: str, index: int) -> None:
-    assert choose(CARDS, wanted, "input", 'microphone "desk"').index == index
-
-
-def test_a_name_that_fits_none_is_answered_with_those_there_are() -> None:
-    with pytest.raises(DeviceNotFoundError, match=r'microphone "desk".*"Rode".*"pulse", "default"'):
-        choose(CARDS, "Rode", "input", 'microphone "desk"')
-
-
-def test_a_name_that_fits_several_is_answered_with_which() -> None:
-    with pytest.raises(DeviceNotFoundError, match=r'fits several input devices: "HDA Intel.*", "Jabra SPEAK'):
-        choose(CARDS, "hw:", "input", 'microphone "desk"')
-
-
-def test_no_sound_device_at_all_is_said() -> None:
-    with pytest.raises(DeviceNotFoundError, match="none at all"):
-        choose([], "default", "input", 'microphone "desk"')
 
 
 def test_the_clock_of_captures_is_even_though_callbacks_jitter() -> None:
@@ -68,25 +40,21 @@ def test_a_time_stamp_that_makes_no_sense_is_not_believed(current: float, adc: f
     assert first_sample_mono_s(100.0, times) == pytest.approx(first)
 
 
-class Blockbox:
-    """Takes the blocks that a capture process would send."""
-
-    def __init__(self) -> None:
-        self.blocks: list[NDArray[np.int16]] = []
-
-    def send_block(self, samples: NDArray[np.int16], _captured_mono_s: float) -> None:
-        self.blocks.append(samples)
+@pytest.mark.parametrize(("current", "dac", "sounds"), [(5.0, 5.03, 100.03), (5.0, 0.0, 100.04), (0.0, 0.0, 100.04)])
+def test_when_a_block_will_sound_is_believed_where_it_makes_sense(current: float, dac: float, sounds: float) -> None:
+    times = {"current_time": current, "output_buffer_dac_time": dac}
+    assert sounds_mono_s(100.0, times, 0.04) == pytest.approx(sounds)
 
 
 TIMES: Mapping[str, float] = {"current_time": 0.0, "input_buffer_adc_time": 0.0}
 
 
 def taken(card: SoundCard, *pieces: NDArray[np.int16]) -> list[NDArray[np.int16]]:
-    box = Blockbox()
-    intake = Intake(cast("Any", box), card)
+    blocks: list[NDArray[np.int16]] = []
+    intake = Intake(lambda samples, _mono_s: blocks.append(samples), card)
     for piece in pieces:
         intake.take(piece.tobytes(), TIMES)
-    return box.blocks
+    return blocks
 
 
 def test_two_channels_become_their_mean() -> None:

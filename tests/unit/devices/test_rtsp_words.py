@@ -67,14 +67,14 @@ def test_a_login_that_ffmpeg_would_cut_is_refused() -> None:
     assert "xx" not in caught.value.message
 
 
-def test_a_password_is_the_first_line_of_its_file(tmp_path: Path) -> None:
+def test_a_password_is_the_one_line_of_its_file(tmp_path: Path) -> None:
     file = tmp_path / "camera.password"
-    file.write_bytes("pâsse mot \r\nand no more".encode())
+    file.write_bytes("pâsse mot \r\n".encode())
     assert LoginConfig(user="admin", password_file=file).password(LABEL) == "pâsse mot "
     assert LoginConfig().password(LABEL) == ""
 
 
-@pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff\xfe", b"x" * 129])
+@pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff\xfe", b"x" * 129, b"one\nother"])
 def test_a_file_without_a_password_is_named_and_not_shown(tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "camera.password"
     if content is not None:

@@ -54,9 +54,24 @@ def test_every_sentence_has_both_languages_and_the_same_blanks() -> None:
         assert blanks(french) == blanks(english), key
 
 
-def test_a_mistake_is_one_sentence_with_a_known_code(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["demo", "--set", "camera"]) == 2
+@pytest.mark.parametrize(("given", "what"), [
+    (["demo", "--set", "camera"], '"camera": write TABLE.KEY=VALUE'),
+    (["demo", "--set", "camera=1"], '"camera=1": write TABLE.KEY=VALUE'),
+    (["demo", "--rooms", "abc"], "'abc' is not a number from 0 to 1000; see estrade demo --help"),
+    (["demo", "--state", "/proc/x"], "/proc/x cannot be written (No such file or directory); name another"),
+    (["devics"], "see estrade --help"),
+    ([], "see estrade --help"),
+])  # fmt: skip
+def test_a_mistake_is_one_sentence_with_a_known_code(
+    capsys: pytest.CaptureFixture[str], given: list[str], what: str
+) -> None:
+    try:
+        status = cli.main(given)
+    except SystemExit as left:
+        status = int(str(left.code))
+    assert status == 2
     said = capsys.readouterr()
+    assert what in said.err
     assert said.out == ""
     assert said.err.count("\n") == 1
     code = said.err.rsplit("[", 1)[1].rstrip("]\n")
@@ -66,3 +81,9 @@ def test_a_mistake_is_one_sentence_with_a_known_code(capsys: pytest.CaptureFixtu
 def test_settings_are_gathered_by_table() -> None:
     tables = cli._settings(["camera.rate_hz=15", 'camera.room_name="Salle A"', "media.ice=[]"])
     assert tables == {"camera": {"rate_hz": 15, "room_name": "Salle A"}, "media": {"ice": []}}
+
+
+def test_settings_of_one_table_do_not_replace_each_other_however_deep() -> None:
+    assert cli._settings(["ptz.presets.board=1", "ptz.presets.teacher=2"]) == {
+        "ptz": {"presets": {"board": 1, "teacher": 2}}
+    }

@@ -15,7 +15,8 @@ def test_what_is_written_is_read_alike() -> None:
         "ratio": 0.5,
         "is_on": True,
         "names": ["a", "b"],
-        "room": {"id": "salle-12", "deeper": {"path": Path("/a/b"), "faults": []}},
+        "room": {"id": "salle-12", "deeper": {"path": Path("/a/b"), "faults": [{"at_s": 1.5, "kind": "black"}]}},
+        "ptz": {"presets": {"My view": 5}},
         "empty": {},
     }
     read = tomllib.loads(write_toml(document))

@@ -22,6 +22,9 @@ DEVICE = messages.DeviceReport(
     problem=PROBLEM,
 )
 TEXT = messages.Text(fr="Le micro est coupé sur son interrupteur.", en="The microphone is muted on its own switch.")
+CHECK = messages.Check(
+    id="microphone", status=messages.CheckStatus.WARNING, since=AT, value=-90, unit="dBFS", message=TEXT
+)
 
 SAMPLES: dict[str, BaseModel] = {
     "status-birth": messages.RoomStatus(online=True, sid="5f2c", boot="b00t", agent="0.1.0", at=AT),
@@ -32,10 +35,12 @@ SAMPLES: dict[str, BaseModel] = {
         state=LessonState.DEGRADED,
         lesson=messages.LessonReport(id="l-1", started_at=AT),
         frozen=True,
+        recording=True,
         on_air=messages.OnAir(sound=False),
         sign=messages.Sign.LIVE,
         viewers=8,
         devices=(DEVICE,),
+        checks=(CHECK,),
         proposal=messages.ProposalReport(id="p-1", actor="admin", expires_at=AT),
         config_rev=3,
         at=AT,
@@ -48,11 +53,7 @@ SAMPLES: dict[str, BaseModel] = {
         memory_mb=212.0,
         viewers=8,
         tracks={"camera": messages.TrackHealth(captured_hz=30, encoded_hz=30, bitrate_bps=1_480_000)},
-        checks=(
-            messages.Check(
-                id="microphone", status=messages.CheckStatus.WARNING, since=AT, value=-90, unit="dBFS", message=TEXT
-            ),
-        ),
+        checks=(CHECK,),
     ),
     "config": messages.ConfigDocument(
         rev=3,
@@ -75,9 +76,15 @@ SAMPLES: dict[str, BaseModel] = {
     "event-device-back": messages.Event(
         id="e-4", at=AT, fact=messages.DeviceBack(device="front", role=messages.DeviceRole.CAMERA, away_s=1.4)
     ),
+    "event-microphone-changed": messages.Event(
+        id="e-9", at=AT, fact=messages.MicrophoneChanged(device="ceiling", before="desk", reason="lost")
+    ),
     "event-viewer-joined": messages.Event(id="e-5", at=AT, fact=messages.ViewerJoined(viewer="v-1")),
     "event-viewer-left": messages.Event(
         id="e-6", at=AT, fact=messages.ViewerLeft(viewer="v-1", reason="left", stayed_s=1200)
+    ),
+    "event-viewer-removed": messages.Event(
+        id="e-10", at=AT, fact=messages.ViewerRemoved(lesson="l-1", holder="dDhM1nK0mQ7xPz2w")
     ),
     "event-proposal-answered": messages.Event(
         id="e-7", at=AT, fact=messages.ProposalAnswered(proposal="p-1", accepted=True, reason="accepted")
@@ -92,6 +99,11 @@ SAMPLES: dict[str, BaseModel] = {
             ice_servers=(messages.IceServer(urls=("turn:turn.example:3478",), username="u", credential="c"),),
             holder="h-1",
         ).model_dump(mode="json"),
+    ),
+    "command-rtc-publish": messages.Command(
+        id="q-7",
+        deadline=1_795_000_000.0,
+        args=messages.RtcPublish(viewer="v-2", sdp="v=0\r\n", holder="h-1").model_dump(mode="json"),
     ),
     "command-rtc-candidate": messages.Command(
         id="q-2",
@@ -125,6 +137,21 @@ SAMPLES: dict[str, BaseModel] = {
     "answer-error": messages.Answer(ok=False, error=messages.Problem(code="starting", message="…", retry_after_s=0.3)),
     "channel-hello": channel.Hello(name="Lina", is_in_room=False),
     "channel-reception": channel.Reception(board_fps=5, camera_fps=29.8, is_heard=True, loss_percent=0.2, rtt_ms=12),
+    "channel-reception-muted": channel.Reception(
+        board_fps=0,
+        camera_fps=15,
+        is_heard=False,
+        loss_percent=0,
+        output="muted",
+        levels_dbfs=(-60, -23, -18),
+        played_rtp=4_294_967_295,
+    ),
+    "channel-wish": channel.Wish(use="save-data", reads_lips=True),
+    "channel-hand": channel.Hand(is_raised=True),
+    "channel-question": channel.Question(id="q-1", text="Est-ce que c’est la page 42 ?"),
+    "channel-reaction": channel.Reaction(kind="slower"),
+    "channel-cannot-hear": channel.CannotHear(found="muted"),
+    "channel-plays-from": channel.PlaysFrom(source="room"),
     "channel-bye": channel.Bye(),
     "channel-notice": channel.Notice(
         room="Salle B12",
@@ -135,5 +162,11 @@ SAMPLES: dict[str, BaseModel] = {
         viewers=8,
         stand_in=("camera",),
     ),
+    "channel-you": channel.You(hand="raised", place=2),
+    "channel-talk": channel.Talk(state="ended", is_room_muted=True, reason="teacher"),
+    "channel-question-state": channel.QuestionState(id="q-1", state="answered"),
+    "channel-sending": channel.Sending(sound="low", board="tiles", camera=None, why="line"),
+    "channel-caption": channel.Caption(id=7, text="Prenez vos cahiers.", is_final=False),
+    "channel-play-from": channel.PlayFrom(source="media-server"),
     "channel-ended": channel.Ended(reason="lesson-ended"),
 }

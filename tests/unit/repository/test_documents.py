@@ -9,6 +9,8 @@ from urllib.parse import unquote
 
 import pytest
 
+from agent.health.specs import SPECS
+
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "web").glob("*.md")])
 ADRS = sorted((ROOT / "docs/adr").glob("*.md"))
@@ -50,10 +52,22 @@ def test_paths_that_the_readmes_name_exist() -> None:
             assert (ROOT / name).exists(), f"{page}: {name}"
 
 
+def test_every_check_has_a_row_and_a_name() -> None:
+    named = set(
+        re.findall(r"(?m)^  '?([\w-]+)'?: \{ fr:", (ROOT / "web/it/check_names.js").read_text(encoding="utf-8"))
+    )
+    assert named >= set(SPECS)
+    rows = [
+        line for line in (ROOT / "docs/checks.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")
+    ]
+    in_rows = {name for row in rows for name in re.findall(r"`([a-z]+(?:-[a-z]+)*)`", row)}
+    assert named <= in_rows
+
+
 def test_files_that_operations_install_exist() -> None:
     for page in ("en.md", "fr.md"):
         text = (ROOT / "docs/operations" / page).read_text(encoding="utf-8")
-        named = set(re.findall(r"(?<![\w/])(deploy/[\w./*-]+[\w*])", text))
+        named = set(re.findall(r"(?<![\w/])(deploy/[\w./@*-]+[\w*])", text))
         assert len(named) > 15
         for name in named:
             assert list(ROOT.glob(name)), f"{page}: {name}"

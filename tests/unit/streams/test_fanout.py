@@ -9,7 +9,8 @@ from typing import cast
 import pytest
 
 from agent.streams.encoders import EncodedFrame
-from agent.streams.fanout import REPLAY_BYTES, Fan, KeyBudget, Subscription
+from agent.streams.fanout import REPLAY_BYTES, Fan
+from agent.streams.feed import KeyBudget, PictureFeed, SoundFeed
 from agent.streams.layers import TrackName
 
 
@@ -77,12 +78,10 @@ class Room:
         self.uses: list[bool] = []
         self.number = 0
         self.fan = Fan(
+            "720p",
             make_key=lambda: self.keys_made.append(self.clock.now_s),
             on_use=self.uses.append,
             replay_frames=replay_frames,
-            backlog_limit=5,
-            now=self.clock.now,
-            call_later=self.clock.call_later,
         )
 
     def frame(self, *, key: bool = False, size: int = 10, track: TrackName = "camera", scene: int = 0) -> EncodedFrame:
@@ -94,9 +93,11 @@ class Room:
             self.clock.pass_s(1 / 30)
             self.fan.deliver(self.frame(key=letter == "K"))
 
-    def join(self, sender: Sender | None = None) -> tuple[Subscription, Sender]:
+    def join(self, sender: Sender | None = None) -> tuple[PictureFeed, Sender]:
         sender = sender or Sender()
-        return self.fan.add(sender), sender
+        feed = PictureFeed(sender, now=self.clock.now, call_later=self.clock.call_later, backlog_limit=5)
+        feed.want(self.fan)
+        return feed, sender
 
 
 def test_the_first_viewer_has_a_key_frame_made_and_nothing_before_it() -> None:
@@ -174,10 +175,10 @@ def test_an_expected_viewer_finds_its_key_frame_ready() -> None:
 def test_the_encoder_rests_when_the_last_one_has_gone() -> None:
     room = Room()
     room.fan.hold()
-    subscription, _ = room.join()
+    feed, _ = room.join()
     room.fan.release()
-    subscription.close()
-    subscription.close()
+    feed.close()
+    feed.close()
     assert room.uses == [True, False]
     room.fan.hold()
     room.fan.release()
@@ -186,16 +187,16 @@ def test_the_encoder_rests_when_the_last_one_has_gone() -> None:
 
 def test_a_slow_viewer_is_left_out_until_the_next_key_frame() -> None:
     room = Room()
-    subscription, slow = room.join(Sender(is_stuck=True))
+    feed, slow = room.join(Sender(is_stuck=True))
     _, quick = room.join()
     room.play("Kppppppp")
     assert slow.history == "Kpppp"
     assert quick.history == "Kppppppp"
-    assert (subscription.falls_behind, subscription.skipped) == (1, 3)
+    assert (feed.falls_behind, feed.skipped) == (1, 3)
     assert len(room.keys_made) == 1, "a viewer that is stuck costs the others nothing"
     slow.waiting = 0
     room.clock.pass_s(1.0)
-    subscription.drained()
+    feed.drained()
     assert len(room.keys_made) == 2
     room.play("pKp")
     assert slow.history == "KppppKp"
@@ -205,8 +206,9 @@ def test_a_slow_viewer_is_left_out_until_the_next_key_frame() -> None:
 def test_slow_sound_loses_its_oldest_and_goes_on() -> None:
     room = Room(replay_frames=0)
     sender = Sender(is_stuck=True)
-    room.fan.add(sender)
+    SoundFeed(sender, backlog_limit=5).want(room.fan)
     for _ in range(9):
+        room.clock.pass_s(0.02)
         room.fan.deliver(room.frame(key=True, track="sound"))
     assert len(sender.sent) == 9
     assert sender.backlog == 5
@@ -214,25 +216,25 @@ def test_slow_sound_loses_its_oldest_and_goes_on() -> None:
 
 def test_requests_of_many_viewers_become_one_key_frame() -> None:
     room = Room()
-    subscriptions = [room.join()[0] for _ in range(5)]
+    feeds = [room.join()[0] for _ in range(5)]
     room.play("Kpppppppp")
-    for subscription in subscriptions:
-        subscription.want_key()
+    for feed in feeds:
+        feed.want_key()
     assert len(room.keys_made) == 2
     room.play("K")
-    for subscription in subscriptions:
-        subscription.want_key()
+    for feed in feeds:
+        feed.want_key()
     assert len(room.keys_made) == 2, "the key frame that just left is the answer"
 
 
 def test_a_viewer_on_a_bad_line_is_held_to_its_budget_and_not_forgotten() -> None:
     room = Room()
-    subscription, _ = room.join()
+    feed, _ = room.join()
     room.play("K")
     for _ in range(300):
         made = len(room.keys_made)
         room.play("p")
-        subscription.want_key()
+        feed.want_key()
         if len(room.keys_made) > made:
             room.play("K")
     assert 3 <= len(room.keys_made) - 1 <= 3 + 1 + 300 / 30 / 3
@@ -243,12 +245,12 @@ def test_a_viewer_on_a_bad_line_is_held_to_its_budget_and_not_forgotten() -> Non
 
 def test_a_viewer_that_leaves_takes_its_plans_with_it() -> None:
     room = Room()
-    subscription, _ = room.join()
+    feed, _ = room.join()
     room.play("K")
     for _ in range(20):
         room.play("ppppppK")
-        subscription.want_key()
-    subscription.close()
+        feed.want_key()
+    feed.close()
     assert room.clock.timers == []
 
 
@@ -263,12 +265,12 @@ def test_a_budget_fills_up_again_and_no_further() -> None:
 def test_what_was_switched_off_is_not_replayed_to_a_newcomer() -> None:
     room = Room()
     first = Sender()
-    room.fan.add(first)
+    room.join(first)
     room.fan.deliver(room.frame(key=True))
     room.fan.deliver(room.frame())
     room.fan.begin_scene(1)
     late = Sender()
-    room.fan.add(late)
+    room.join(late)
     room.fan.deliver(room.frame(key=True))  # of before: it was being encoded
     room.fan.deliver(room.frame(key=True, scene=1))
     room.fan.deliver(room.frame(scene=1))
@@ -280,7 +282,7 @@ def test_what_was_switched_off_is_not_replayed_to_a_newcomer() -> None:
 def test_what_waits_for_a_slow_viewer_does_not_leave_after_it_was_switched_off() -> None:
     room = Room()
     slow = Sender(is_stuck=True)
-    room.fan.add(slow)
+    room.join(slow)
     room.fan.deliver(room.frame(key=True))
     room.fan.deliver(room.frame())
     assert slow.backlog == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.streams.offers import MAX_OFFER_BYTES, read_candidate, read_offer
+from agent.streams.offers import MAX_OFFER_BYTES, read_candidate, read_offer, read_publish_offer
 from protocol.errors import SignallingError
 from protocol.messages import OnAir
 
@@ -63,6 +63,21 @@ def test_a_single_picture_is_what_is_on_air(on_air: OnAir, given: str) -> None:
     assert tracks(offer(line("video", 0), line("audio", 1)), on_air) == [given, "sound"]
 
 
+def vp8_only(text: str) -> str:
+    return text.replace("H264/90000", "VP8/90000")
+
+
+def test_vp8_is_for_who_does_not_offer_our_h264_for_every_picture() -> None:
+    whole = offer(SOUND, BOARD, CAMERA, CHANNEL)
+    high = whole.replace("profile-level-id=42e01f", "profile-level-id=640c1f")
+    assert read_offer(whole, OnAir()).codec == "h264"
+    assert read_offer(vp8_only(whole), OnAir()).codec == "vp8"
+    both = whole.replace("a=rtpmap:111 H264/90000", "a=rtpmap:111 H264/90000\r\na=rtpmap:112 VP8/90000")
+    assert read_offer(both.replace("SAVPF 111", "SAVPF 111 112"), OnAir()).codec == "h264"
+    assert read_offer(high, OnAir()).codec == "h264", "there is neither: it is refused for H.264"
+    assert read_offer(both.replace("SAVPF 111", "SAVPF 111 112").replace("42e01f", "640c1f"), OnAir()).codec == "vp8"
+
+
 def test_sound_alone_is_enough() -> None:
     assert tracks(offer(SOUND)) == ["sound"]
 
@@ -83,6 +98,14 @@ def test_what_the_player_wants_to_send_is_not_answered() -> None:
         None,
         None,
     ]
+
+
+def test_of_what_a_pupil_offers_to_send_the_first_sound_is_taken_and_nothing_else() -> None:
+    lines = (line("audio", 0, "recvonly"), line("video", 1, "sendonly"), line("audio", 2, "sendrecv"))
+    plan = read_publish_offer(offer(*lines, line("audio", 3, "sendonly")))
+    assert [one.track for one in plan.lines] == [None, None, "sound", None]
+    with pytest.raises(SignallingError, match="sends no sound"):
+        read_publish_offer(offer(SOUND, BOARD))
 
 
 def test_candidates_leave_the_offer_and_are_kept() -> None:

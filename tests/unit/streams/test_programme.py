@@ -20,7 +20,7 @@ class Heard:
         self.programme = Programme(
             RoomClock(self.clock.now_s),
             0.3,
-            on_block=self.blocks.append,
+            on_block=lambda block, is_open: self.blocks.append(block),
             call_at=lambda at_s, function: self.clock.call_later(at_s - self.clock.now_s, function),
             now=self.clock.now,
         )

@@ -7,7 +7,7 @@ from agent.streams.viewer import ViewerView
 
 
 def view(viewer: str, joined_mono_s: float, *, is_connected: bool = True) -> ViewerView:
-    return ViewerView(viewer, "", False, joined_mono_s, is_connected, None, None)
+    return ViewerView(viewer, "", False, joined_mono_s, is_connected, None)
 
 
 def test_who_comes_back_by_another_connection_keeps_the_place() -> None:

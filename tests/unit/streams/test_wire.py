@@ -5,29 +5,42 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import time
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from aioice.turn import TurnTransport
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender
-from aiortc.rtcrtpparameters import RTCRtpCodecParameters, RTCRtpSendParameters
+from aiortc.rtcdtlstransport import State
+from aiortc.rtcrtpparameters import (
+    RTCRtpCodecParameters,
+    RTCRtpHeaderExtensionParameters,
+    RTCRtpSendParameters,
+)
 from aiortc.rtcrtpsender import RTCEncodedFrame
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_PSFB_FIR,
     RTCP_PSFB_PLI,
+    RTCP_RTPFB_NACK,
+    RtcpByePacket,
     RtcpPsfbPacket,
     RtcpReceiverInfo,
     RtcpRrPacket,
+    RtcpRtpfbPacket,
     RtpPacket,
     is_rtcp,
     pack_remb_fci,
 )
+from pylibsrtp import Policy, Session
 
 from agent.streams import wire
 from agent.streams.clock import VIDEO_RATE_HZ, RoomClock
 from protocol.messages import IceServer
 
 CLOCK = RoomClock(epoch_mono_s=1_000.0, epoch_unix_s=1_700_000_000.0)
+GCM = Policy.SRTP_PROFILE_AEAD_AES_256_GCM
 H264 = RTCRtpCodecParameters(mimeType="video/H264", clockRate=90_000, payloadType=102)
 
 
@@ -58,6 +71,7 @@ class Source:
     def __init__(self, *frames: wire.Outgoing) -> None:
         self.frames = list(frames)
         self.told: list[object] = []
+        self.packets = self.payload_bytes = 0
         self.emptied = asyncio.Event()
 
     async def next_outgoing(self) -> wire.Outgoing:
@@ -69,14 +83,18 @@ class Source:
     def on_key_wanted(self) -> None:
         self.told.append("key")
 
-    def on_report(self, lost_share: float | None, estimate_bps: int | None) -> None:
-        self.told.append((lost_share, estimate_bps))
+    def on_report(self, report: wire.Report | None, estimate_bps: int | None) -> None:
+        self.told.append((report, estimate_bps))
 
     def on_sent(self) -> None:
+        self.packets += 1
         self.told.append("sent")
 
     def on_sent_again(self) -> None:
         self.told.append("sent again")
+
+    def send_again(self, sequence: int) -> bool:
+        return False
 
 
 def taken(source: Source, transport: Transport | None = None) -> RTCRtpSender:
@@ -111,6 +129,9 @@ async def test_what_the_sender_report_reads_pairs_rtp_time_with_capture() -> Non
     await sender.send(RTCRtpSendParameters(codecs=[H264]))
     await source.emptied.wait()
     private = cast("Any", sender)
+    assert private._RTCRtpSender__packet_count == 1
+    source.payload_bytes = 3
+    assert private._RTCRtpSender__octet_count == 3
     assert private._RTCRtpSender__rtp_timestamp == transport.packets[0].timestamp
     assert private._RTCRtpSender__ntp_timestamp == CLOCK.ntp(1_001.0)
     await sender.stop()
@@ -120,30 +141,132 @@ def test_the_sender_report_still_reads_these_names() -> None:
     report = inspect.getsource(RTCRtpSender._run_rtcp)
     assert "ntp_timestamp=self.__ntp_timestamp" in report
     assert "rtp_timestamp=self.__rtp_timestamp" in report
+    assert "packet_count=self.__packet_count & 0xFFFFFFFF" in report
+    assert "octet_count=self.__octet_count & 0xFFFFFFFF" in report
     loop = inspect.getsource(RTCRtpSender._run_rtp)
     assert "await self._next_encoded_frame(codec)" in loop
     assert "self.__rtp_timestamp = packet.timestamp" in loop
+    assert "self.__packet_count += 1" in loop
     assert list(inspect.signature(RTCEncodedFrame).parameters) == ["payloads", "timestamp", "audio_level"]
+
+
+async def test_packets_beside_aiortc_go_on_where_its_own_stopped() -> None:
+    transport = Transport()
+    source = Source(*(wire.Outgoing((b"one", b"two"), 1_001.0 + number) for number in range(80)))
+    sender = cast("wire.TakenSender", taken(source, transport))
+    sender.replaceTrack(wire.NamedTrack("video", "camera"))
+    assert not sender.is_started
+    extension = RTCRtpHeaderExtensionParameters(id=3, uri="urn:ietf:params:rtp-hdrext:sdes:mid")
+    rtx = RTCRtpCodecParameters(mimeType="video/rtx", clockRate=90_000, payloadType=103, parameters={"apt": 102})
+    await sender.send(RTCRtpSendParameters(codecs=[H264, rtx], headerExtensions=[extension], muxId="m"))
+    assert sender.is_started
+    before = sender.numbers()
+    await source.emptied.wait()
+    numbers, last = sender.numbers(), transport.packets[-1]
+    await sender.stop()
+    assert (numbers.payload_type, numbers.ssrc, numbers.rtx_payload_type) == (102, last.ssrc, 103)
+    assert numbers.extensions.block == bytes([0xBE, 0xDE, 0, 1, 0x30, ord("m"), 0, 0])
+    assert numbers.extensions.time_at is None
+    assert numbers.rtx_ssrc == sender._rtx_ssrc
+    assert numbers.first_sequence == (last.sequence_number + 1) & 0xFFFF
+    assert (numbers.origin_rtp + CLOCK.rtp(1_080.0, VIDEO_RATE_HZ)) & 0xFFFFFFFF == last.timestamp
+    assert before.first_sequence < 0x8000
+    assert sender.next_rtx_sequence() + 1 == sender.next_rtx_sequence()
+
+
+async def test_lost_packets_are_asked_of_us_first() -> None:
+    class Ours(Source):
+        def send_again(self, sequence: int) -> bool:
+            self.told.append(sequence)
+            return True
+
+    source = Ours()
+    await taken(source)._handle_rtcp_packet(RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=1, media_ssrc=2, lost=[7, 9]))
+    assert source.told == [7, 9, (None, None)]
+
+
+async def test_a_goodbye_for_all_that_a_viewer_reported_as_is_heard() -> None:
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    try:
+        dtls = wire.add_sending(peer, "audio", "sound", "s").receiver.transport
+        heard: list[str] = []
+        wire.hear_goodbye(peer, lambda: heard.append("bye"))
+
+        async def comes(*packets: Any) -> None:
+            await dtls._handle_rtcp_data(b"".join(map(bytes, packets)))
+
+        await comes(RtcpByePacket(sources=[9]))
+        await comes(RtcpRrPacket(ssrc=1), RtcpRrPacket(ssrc=2))
+        await comes(RtcpByePacket(sources=[1]), RtcpByePacket(sources=[3]))
+        assert heard == []
+        await comes(RtcpByePacket(sources=[2, 1]))
+        assert heard == ["bye"]
+    finally:
+        await peer.close()
+
+
+async def test_the_direct_path_finds_session_pair_and_socket_and_gives_its_own_back() -> None:
+    here, there = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
+    try:
+        here.createDataChannel("any")
+        await here.setLocalDescription(await here.createOffer())
+        transport = here.sctp.transport  # type: ignore[union-attr]  # there is one for the channel
+        ice: Any = transport.transport
+        (protocol, *_) = ice._connection._protocols
+        address = ("192.0.2.1", 9)
+        ice._connection._nominated[1] = SimpleNamespace(protocol=protocol, remote_addr=address)
+        policy = Policy(key=bytes(44), ssrc_type=Policy.SSRC_ANY_OUTBOUND, srtp_profile=GCM)
+        transport._tx_srtp, transport._state = Session(policy), State.CONNECTED
+        transport._ssl = SimpleNamespace(get_selected_srtp_profile=lambda: b"SRTP_AEAD_AES_256_GCM")
+        path = wire.direct_path(here)
+        assert path is not None
+        assert path.tag_bytes == 16
+        assert path.is_direct()
+        socket = path._socket
+        assert socket is not None
+        assert socket.getsockname()[1] == protocol.transport.get_extra_info("sockname")[1]
+        transport._state = State.CLOSED
+        assert path.is_direct() is None
+        path.close()
+        assert socket.fileno() == -1
+        assert not protocol.transport.is_closing()
+        transport._ssl = SimpleNamespace(get_selected_srtp_profile=lambda: b"SRTP_OF_THE_FUTURE")
+        assert wire.direct_path(here) is None, "what we do not know goes through aiortc"
+    finally:
+        transport._ssl, transport._state = None, State.NEW
+        await here.close()
+        await there.close()
+
+
+def test_turn_is_no_socket_of_ours() -> None:
+    transport = TurnTransport(cast("Any", None))
+    assert transport.get_extra_info("socket") is None
+    assert list(inspect.signature(transport.sendto).parameters) == ["data", "addr"]
 
 
 @pytest.mark.parametrize("fmt", [RTCP_PSFB_PLI, RTCP_PSFB_FIR])
 async def test_a_request_for_a_key_frame_reaches_us(fmt: int) -> None:
     source = Source()
     await taken(source)._handle_rtcp_packet(RtcpPsfbPacket(fmt=fmt, ssrc=1, media_ssrc=2))
-    assert source.told == [(None, None), "key"]
+    assert source.told == ["key", (None, None)]
 
 
-async def test_loss_and_the_estimate_of_the_line_reach_us() -> None:
+async def test_loss_delay_and_the_estimate_of_the_line_reach_us() -> None:
     source = Source()
     sender = taken(source)
     info = RtcpReceiverInfo(
-        ssrc=sender._ssrc, fraction_lost=64, packets_lost=1, highest_sequence=1, jitter=0, lsr=0, dlsr=0
+        ssrc=sender._ssrc, fraction_lost=64, packets_lost=7, highest_sequence=70_000, jitter=1800, lsr=9, dlsr=32768
     )
+    private = cast("Any", sender)
+    private._RTCRtpSender__lsr, private._RTCRtpSender__lsr_time = 9, time.time() - 0.7
     await sender._handle_rtcp_packet(RtcpRrPacket(ssrc=1, reports=[info]))
     remb = RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=1, media_ssrc=0, fci=pack_remb_fci(800_000, [sender._ssrc]))
     await sender._handle_rtcp_packet(remb)
     await sender._handle_rtcp_packet(RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=1, media_ssrc=0, fci=b"????"))
-    assert source.told == [(0.25, None), (None, 800_000), (None, None)]
+    report = cast("tuple[wire.Report, None]", source.told.pop(0))[0]
+    assert (report.packets_lost, report.highest_sequence, report.jitter_s) == (7, 70_000, 0.02)
+    assert report.round_trip_s == pytest.approx(0.2, abs=0.1)
+    assert source.told == [(None, 800_000), (None, None)]
 
 
 async def test_names_of_tracks_and_media_streams_are_ours() -> None:
@@ -219,3 +342,42 @@ async def test_sockets_that_were_opened_while_a_peer_was_closed_are_closed_with_
     assert left, "aioice forgets no sockets any more: the second call is not needed"
     await wire.close_peer(peer, 1.0)
     assert all(protocol.transport.is_closing() for protocol in left)
+
+
+async def test_what_waits_on_a_data_channel_is_seen_and_can_be_taken_back() -> None:
+    """The room opens it on the association of the page's own channel; the page sends a word, to see that it goes on."""
+    page, room = RTCPeerConnection(RTCConfiguration(iceServers=[])), RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    heard: list[bytes] = []
+    opened, came = asyncio.Event(), asyncio.Event()
+
+    def take(message: bytes) -> None:
+        heard.append(message)
+        came.set()
+
+    page.on("datachannel", lambda channel: channel.on("message", take))
+    page.createDataChannel("lesson")
+    await page.setLocalDescription(await page.createOffer())
+    await room.setRemoteDescription(page.localDescription)
+    await room.setLocalDescription(await room.createAnswer())
+    wire.be_patient(room)
+    await page.setRemoteDescription(room.localDescription)
+    protocols = [p for t in cast(Any, room)._RTCPeerConnection__iceTransports for p in t._connection._protocols]
+    assert protocols
+    assert all(isinstance(protocol, wire.PatientStun) for protocol in protocols)
+    data = room.createDataChannel("tiles", ordered=False)
+    data.on("open", opened.set)
+    async with asyncio.timeout(10):
+        await opened.wait()
+        for number in range(30):
+            data.send(number.to_bytes() * 1000)
+        await asyncio.sleep(0)  # the association takes what its window holds
+        assert wire.unacknowledged_bytes(data) >= 30_000
+        wire.forget_unsent(data)
+        data.send(b"after")
+        while b"after" not in heard:
+            came.clear()
+            await came.wait()
+    assert len(heard) < 10
+    assert heard[-1] == b"after"
+    assert data.bufferedAmount == 0
+    await asyncio.gather(page.close(), room.close())

@@ -1,0 +1,237 @@
+"""What one viewer is sent, by what its line takes, what its device decodes, what it wishes and what the room affords.
+
+Pure: numbers and time are passed in. Down fast, up slowly (ADR 0013): a line that shows trouble loses a rung of the
+ladder within two looks; a rung is tried again after a while, and each time that failed the while doubles.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from agent.streams.ladder import Choice, Layers, Rung, Why, rungs
+from protocol.channel import Wish
+
+OVERUSE_SHARE = 0.9
+"""The viewer says that less of what is sent reaches it: it answers a growing queue with 0.85 of what came."""
+FIT_SHARE = 0.95
+"""Of the viewer's estimate is used."""
+DELAYED_S, BLOATED_S = 0.08, 0.3
+"""Above the line's own round trip: packets wait in a queue; it is ours, and long."""
+BASE_DRIFT = 1.002
+"""A round trip's least is forgotten this slowly, each look: a line may become a longer one."""
+LOSSY, LOSSY_OVER = 0.06, 0.02
+"""Share of packets lost from which on sound is sent robust, and below which no longer."""
+TROUBLE_LOSS, CLEAN_LOSS = 0.10, 0.03
+"""Share of packets lost that costs a rung, and with which a line may be given more."""
+STUBBORN = 0.6
+"""A loss that stays at this share of what it was, although less is sent, is the line's own and not ours."""
+LOSS_SMOOTHING = 0.3
+PATIENCE = 2
+"""Looks that must agree that there is trouble: a single one is a burst."""
+SETTLE_S = 1.5
+"""After a step down, before the next: what waits in the line has to drain."""
+FIRST_TRY_S, MOST_TRY_S = 5.0, 300.0
+"""A line is clean this long before more is tried; after trials that failed, at most this long."""
+SURE_TRY_S = 2.0
+"""The same where the viewer's estimate already covers it by a fifth."""
+SURE_SHARE = 1.2
+HOLDS_S = 10.0
+"""A rung that held this long, or as long as it was waited for, is tried sooner the next time."""
+ROBUST_STAYS_S = 15.0
+UNDECODED_S = 3.0
+"""A whole board picture came and none was shown: a page reports each second, a still board is sent each two."""
+UNDECODED_REPORTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What is known of a viewer's line at one look. Shares are of 1; None: nothing new was said since the last look."""
+
+    is_heard: bool
+    """RTCP came since the last look."""
+    estimate_bps: float | None
+    """What the viewer thinks that it could receive of pictures: at least this much, while little is sent."""
+    sent_bps: float
+    """Pictures sent, over the last seconds."""
+    loss: float | None
+    round_trip_s: float | None
+    falls: int
+    """Times since the last look that the sender could not keep up."""
+
+
+class Adaptation:
+    """Chooses for one viewer. ``layers`` are what its connection takes."""
+
+    def __init__(self, layers: Layers) -> None:
+        self._layers = layers
+        self._wish = Wish()
+        self._without = (0, 0)
+        self._undecoded = 0
+        """Boards, from the best on, that the viewer's device does not decode."""
+        self._level_bps = math.inf
+        """What the line carries, as far as it was tried."""
+        self._share_bps = math.inf
+        self._changed_s = -math.inf
+        self._clean_since_s: float | None = None
+        self._held_s = -math.inf
+        self._waits_s: dict[Rung, float] = {}
+        """How long the line must be clean before a rung is tried; doubled by each trouble on it."""
+        self._troubled = 0
+        self._base_s: float | None = None
+        self._loss = 0.0
+        self._loss_then: float | None = None
+        self._own_loss = 0.0
+        """Loss that the line has whatever is sent."""
+        self._robust_until_s = -math.inf
+        self._board_since_s: float | None = None
+        self._is_board_seen = False
+        self._unseen_reports = 0
+        self._make_ladder()
+
+    # --- what is told ---------------------------------------------------------------------------------------------
+
+    def wish(self, wish: Wish) -> None:
+        """Hear what the pupil wants."""
+        self._wish = wish
+        self._make_ladder()
+
+    def limit(self, cameras: int, boards: int) -> None:
+        """Hear how many of the best layers of camera and board the machine cannot afford now."""
+        if (cameras, boards) != self._without:
+            self._without = cameras, boards
+            self._make_ladder()
+
+    def share(self, share_bps: float) -> None:
+        """Hear what the room's own line has for this viewer."""
+        self._share_bps = share_bps
+
+    def board_began(self, now_s: float) -> None:
+        """Hear that another layer of the board is sent from now on, beginning with a whole picture."""
+        self._board_since_s, self._is_board_seen, self._unseen_reports = now_s, False, 0
+
+    def received(self, board_fps: float, camera_fps: float, now_s: float) -> None:
+        """Hear what the page shows. One in the background shows nothing at all, which says nothing of its decoder."""
+        if board_fps > 0:
+            self._is_board_seen = True
+        if self._is_board_seen or self._board_since_s is None or (camera_fps == 0 and self.choice(now_s).camera):
+            return
+        self._unseen_reports += 1
+        smaller = len(self._layers.board) - 1 - self._undecoded
+        if now_s - self._board_since_s >= UNDECODED_S and self._unseen_reports >= UNDECODED_REPORTS and smaller > 0:
+            self._undecoded += 1
+            self._board_since_s = None
+            self._make_ladder()
+
+    def look(self, numbers: Numbers, now_s: float) -> Choice:
+        """Take the line's numbers, each half second or so, and return what to send from now on."""
+        base_s = self._take_round_trip(numbers.round_trip_s)
+        self._take_loss(numbers.loss, now_s)
+        delay_s = 0.0 if numbers.round_trip_s is None or base_s is None else numbers.round_trip_s - base_s
+        is_lossy = self._loss_then is None and self._loss > max(TROUBLE_LOSS, 1.5 * self._own_loss)
+        is_overused = (
+            numbers.estimate_bps is not None
+            and numbers.estimate_bps < OVERUSE_SHARE * numbers.sent_bps
+            and (delay_s > DELAYED_S or self._loss > CLEAN_LOSS)
+        )
+        is_troubled = is_overused or is_lossy or delay_s > BLOATED_S
+        self._troubled = self._troubled + 1 if is_troubled else 0
+        if (self._troubled >= PATIENCE or numbers.falls) and now_s - self._changed_s >= SETTLE_S:
+            self._go_down(numbers.estimate_bps if is_overused else None, now_s, is_lossy=is_lossy)
+        elif not is_troubled and not numbers.falls and numbers.is_heard and self._is_clean(delay_s):
+            self._stay_or_go_up(numbers.estimate_bps, now_s)
+        else:
+            self._clean_since_s = None
+        return self.choice(now_s)
+
+    # --- what is chosen -------------------------------------------------------------------------------------------
+
+    def choice(self, now_s: float) -> Choice:
+        """Return what to send now."""
+        rung = self._rungs[self._at()]
+        is_robust = rung.sound is not None and rung.sound == self._layers.sound[0].name and now_s < self._robust_until_s
+        why: Why = "best"
+        if self._at() > 0:
+            why = "line" if self._fitting(self._level_bps) == self._at() else "uplink"
+        elif self._wish.use != "automatic":
+            why = "wish"
+        elif self._undecoded and self._undecoded >= self._without[1]:
+            why = "decoder"
+        elif any(self._without):
+            why = "machine"
+        sound = self._layers.sound[1].name if is_robust and len(self._layers.sound) > 1 else rung.sound
+        return Choice(sound, rung.board, rung.camera, why)
+
+    def _make_ladder(self) -> None:
+        cameras, boards = self._without
+        self._rungs = rungs(self._layers.without(cameras, max(boards, self._undecoded)), self._wish)
+
+    def _at(self) -> int:
+        """Which rung both lines carry, the viewer's and the room's."""
+        return self._fitting(min(self._level_bps, self._share_bps))
+
+    def _fitting(self, bps: float) -> int:
+        last = len(self._rungs) - 1
+        return next((n for n, rung in enumerate(self._rungs) if rung.cost_bps <= bps), last)
+
+    def _go_down(self, estimate_bps: float | None, now_s: float, *, is_lossy: bool) -> None:
+        at = self._at()
+        self._waits_s[self._rungs[at]] = min(MOST_TRY_S, 2 * self._wait_s(self._rungs[at]))
+        self._clean_since_s, self._troubled = None, 0
+        if at == len(self._rungs) - 1:
+            return
+        fitting = at + 1
+        while (
+            estimate_bps is not None
+            and fitting < len(self._rungs) - 1
+            and self._rungs[fitting].cost_bps > FIT_SHARE * estimate_bps
+        ):
+            fitting += 1
+        self._level_bps = self._rungs[fitting].cost_bps
+        self._changed_s = now_s
+        self._loss_then = self._loss if is_lossy else None
+
+    def _stay_or_go_up(self, estimate_bps: float | None, now_s: float) -> None:
+        if self._clean_since_s is None:
+            self._clean_since_s = now_s
+        at = self._at()
+        rung = self._rungs[at]
+        held_s = now_s - max(self._clean_since_s, self._held_s)
+        if held_s >= max(HOLDS_S, self._wait_s(rung)):
+            self._held_s = now_s
+            self._waits_s[rung] = max(FIRST_TRY_S, self._wait_s(rung) / 2)
+        if at == 0:
+            return
+        above = self._rungs[at - 1]
+        wait_s = self._wait_s(above)
+        if wait_s == FIRST_TRY_S and estimate_bps is not None and estimate_bps >= SURE_SHARE * above.cost_bps:
+            wait_s = SURE_TRY_S
+        if now_s - max(self._clean_since_s, self._changed_s) >= wait_s:
+            self._level_bps = above.cost_bps
+            self._changed_s = self._held_s = now_s
+
+    def _wait_s(self, rung: Rung) -> float:
+        return self._waits_s.get(rung, FIRST_TRY_S)
+
+    # --- what the numbers mean ------------------------------------------------------------------------------------
+
+    def _is_clean(self, delay_s: float) -> bool:
+        return delay_s <= DELAYED_S and self._loss <= max(CLEAN_LOSS, 1.3 * self._own_loss)
+
+    def _take_round_trip(self, round_trip_s: float | None) -> float | None:
+        if round_trip_s is not None:
+            self._base_s = round_trip_s if self._base_s is None else min(round_trip_s, self._base_s * BASE_DRIFT)
+        return self._base_s
+
+    def _take_loss(self, loss: float | None, now_s: float) -> None:
+        if loss is None:
+            return
+        self._loss += (loss - self._loss) * LOSS_SMOOTHING
+        if self._loss >= LOSSY or (self._loss >= LOSSY_OVER and now_s < self._robust_until_s):
+            self._robust_until_s = now_s + ROBUST_STAYS_S
+        if self._loss_then is not None and now_s - self._changed_s >= 2 * SETTLE_S:
+            if self._loss >= STUBBORN * self._loss_then:
+                self._own_loss = self._loss
+            self._loss_then = None
+        if self._loss < CLEAN_LOSS:
+            self._own_loss = 0.0

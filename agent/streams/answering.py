@@ -1,0 +1,58 @@
+"""What every peer connection that answers an offer does alike: its transport, and the addresses of the other end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection
+
+from agent.streams import wire
+from agent.streams.offers import MAX_CANDIDATES, Plan, on_line, read_candidate
+from protocol.errors import SignallingError
+from protocol.messages import IceServer
+
+log = logging.getLogger(__name__)
+
+
+def answering_peer(plan: Plan, ice_servers: Sequence[IceServer]) -> RTCPeerConnection:
+    """Make the peer connection for an offer.
+
+    aiortc moves m-lines onto the bundle's transport only if that is not the first m-line's; with the policy that has
+    one transport from the start it would close that one then, with any other it builds four to drop three.
+    """
+    policy = RTCBundlePolicy.MAX_BUNDLE if plan.is_plain_bundle else RTCBundlePolicy.MAX_COMPAT
+    return RTCPeerConnection(RTCConfiguration(iceServers=wire.ice_servers(ice_servers), bundlePolicy=policy))
+
+
+class Candidates:
+    """Gives ICE the addresses of the other end, as many as one connection may have."""
+
+    def __init__(
+        self,
+        peer: RTCPeerConnection,
+        plan: Plan,
+        viewer: str,
+        spawn: Callable[[Coroutine[Any, Any, None], str], object],
+    ) -> None:
+        self._peer, self._plan, self._viewer, self._spawn = peer, plan, viewer, spawn
+        self._count = 0
+
+    def add(self, lines: Sequence[str], mid: str | None) -> None:
+        """Give ICE more addresses. Raises SignallingError ``candidate-invalid``; all or none."""
+        if mid is not None and mid not in {line.mid for line in self._plan.lines}:
+            raise SignallingError(f'the offer has no m-line "{mid[:16]}"', code="candidate-invalid")
+        candidates = [c for c in map(read_candidate, lines) if c is not None]
+        if self._count + len(candidates) > MAX_CANDIDATES:
+            raise SignallingError(f"more than {MAX_CANDIDATES} candidates", code="candidate-invalid")
+        self._count += len(candidates)
+        for candidate in candidates:
+            # All m-lines share one transport. A .local name is looked up by multicast for up to a second: beside us.
+            self._spawn(self._add(on_line(candidate, self._plan.primary_mid)), f"candidate {self._viewer}")
+
+    async def _add(self, candidate: Any) -> None:
+        try:
+            await self._peer.addIceCandidate(candidate)
+        except Exception:  # aioice's, for an address it cannot use: the other candidates stand
+            log.debug("A candidate could not be used", extra={"viewer": self._viewer}, exc_info=True)

@@ -1,0 +1,179 @@
+"""A frame's packets, written once for all viewers whose headers and tags are equally long, and finished for each.
+
+A `Burst` is an image of at most `BURST_PACKETS` packets with room for the header in front of each payload and for the
+SRTP tag behind it. For a viewer it is copied to the workbench, the headers are written, each packet is protected where
+it lies, and the kernel is handed the whole run (UDP_SEGMENT wants equal sizes, of which the last may be shorter). Per
+packet nothing is allocated but its sequence number, and no attribute is looked up.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import repeat
+from typing import Any, NamedTuple
+
+from agent.streams import wire
+from agent.streams.packetize import MAX_PAYLOAD
+
+BURST_PACKETS = 10
+"""What leaves in one go: a router of a thin line has place for as many behind each other. The kernel takes 64."""
+_UDP, _UDP_SEGMENT = 17, 103
+_MARKER = 0x80
+
+
+class Shape(NamedTuple):
+    """How many bytes stand before and behind each payload."""
+
+    header: int
+    tag: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Packets that the kernel takes in one call: on the workbench, in its words, and singly where it takes no runs."""
+
+    packets: int
+    buffers: tuple[memoryview]
+    ancillary: tuple[tuple[int, int, bytes], ...]
+    singles: tuple[memoryview, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Consecutive packets of one frame; offsets are on the workbench."""
+
+    first: int
+    """Number of its first packet in the frame."""
+    packets: int
+    payload_bytes: int
+    image: bytes
+    place: memoryview
+    """Of the image on the workbench."""
+    offsets: tuple[int, ...]
+    pointers: tuple[Any, ...]
+    """Of each packet on the workbench, for libsrtp."""
+    lengths: bytes
+    """Of each packet without its tag, as libsrtp reads them."""
+    lengths_place: memoryview
+    """Where it reads and changes them."""
+    marker_at: int | None
+    """Where the marker bit of the frame's last packet is; None when other bursts follow."""
+    runs: tuple[Run, ...]
+
+
+_MOST_HEADER, _MOST_TAG = 128, 16
+MOST_PAYLOAD = 1_500
+"""A packet of sound is as long as its encoder made it (RFC 7587 §4.2 has at most 1275 bytes)."""
+assert MAX_PAYLOAD <= MOST_PAYLOAD
+WORKBENCH = wire.Workbench(BURST_PACKETS * (_MOST_HEADER + MOST_PAYLOAD + _MOST_TAG), BURST_PACKETS)
+"""One for all: a burst leaves before the next one is begun. For the loop's thread alone."""
+_PACKETS = WORKBENCH.packets
+
+
+def bursts(payloads: Sequence[bytes], shape: Shape) -> tuple[Burst, ...]:
+    """Return the images of a frame's packets. Raises ValueError for a payload or header that no datagram carries."""
+    longest = max(map(len, payloads))
+    if longest > MOST_PAYLOAD or shape.header > _MOST_HEADER or shape.tag > _MOST_TAG:
+        raise ValueError(f"{shape.header} + {longest} + {shape.tag} bytes are more than a packet may have")
+    return tuple(
+        _burst(payloads[first : first + BURST_PACKETS], first, shape, is_last=first + BURST_PACKETS >= len(payloads))
+        for first in range(0, len(payloads), BURST_PACKETS)
+    )
+
+
+def _burst(payloads: Sequence[bytes], first: int, shape: Shape, *, is_last: bool) -> Burst:
+    header, tag = bytes(shape.header), bytes(shape.tag)
+    image = b"".join(header + payload + tag for payload in payloads)
+    ends, end = [], 0
+    for payload in payloads:
+        end += shape.header + len(payload) + shape.tag
+        ends.append(end)
+    offsets = (0, *ends[:-1])
+    lengths = struct.pack(f"={len(payloads)}i", *(shape.header + len(payload) for payload in payloads))
+    return Burst(
+        first,
+        len(payloads),
+        sum(map(len, payloads)),
+        image,
+        WORKBENCH.view[: len(image)],
+        offsets,
+        tuple(map(WORKBENCH.pointer, offsets)),
+        lengths,
+        WORKBENCH.lengths[: len(lengths)],
+        offsets[-1] + 1 if is_last else None,
+        _runs(offsets, ends),
+    )
+
+
+def _runs(offsets: Sequence[int], ends: Sequence[int]) -> tuple[Run, ...]:
+    """Cut packets that lie behind each other into as few runs as UDP_SEGMENT allows."""
+    view = WORKBENCH.view
+    runs: list[Run] = []
+    begun = 0
+    for number in range(len(ends)):
+        size, following = ends[number] - offsets[number], number + 1
+        segment = ends[begun] - offsets[begun]
+        if following < len(ends) and size == segment and ends[following] - offsets[following] <= segment:
+            continue
+        runs.append(
+            Run(
+                following - begun,
+                (view[offsets[begun] : ends[number]],),
+                _segments(segment) if following - begun > 1 else (),
+                tuple(view[offsets[one] : ends[one]] for one in range(begun, following)),
+            )
+        )
+        begun = following
+    return tuple(runs)
+
+
+@cache
+def _segments(size: int) -> tuple[tuple[int, int, bytes], ...]:
+    return ((_UDP, _UDP_SEGMENT, struct.pack("=H", size)),)
+
+
+class Headers:
+    """Writes the headers of one track of one viewer: what aiortc's sender would write (RFC 3550 §5.1, RFC 8285)."""
+
+    def __init__(self, payload_type: int, ssrc: int, extensions: wire.Extensions) -> None:
+        block, at = extensions.block, extensions.time_at
+        self._has_extensions = 0x1000 if block else 0
+        self._word = 0x8000 | self._has_extensions | payload_type
+        self._ssrc = ssrc
+        # All but the first four bytes of a header; without a time of sending nothing is read of its 24 bits.
+        self._before, self._after, time = (block, b"", "0B0H") if at is None else (block[:at], block[at + 3 :], "BH")
+        rest = struct.Struct(f"!LL{len(self._before)}s{time}{len(self._after)}s")
+        self._has_time = at is not None
+        packet = struct.Struct(f"!HH{rest.size}s")
+        self.size = packet.size
+        """Bytes of one header."""
+        self._pack_rest, self._pack, self._pack_into = rest.pack, packet.pack, packet.pack_into
+
+    def _rest(self, rtp: int, ssrc: int, send_time: int) -> bytes:
+        if self._has_time:
+            return self._pack_rest(rtp, ssrc, self._before, send_time >> 16, send_time & 0xFFFF, self._after)
+        return self._pack_rest(rtp, ssrc, self._before, b"")
+
+    def write(self, burst: Burst, sequence: int, rtp: int, send_time: int) -> None:
+        """Put a burst on the workbench, its first packet as ``sequence``; ``send_time`` is `RoomClock.send_time`'s."""
+        rest = self._rest(rtp, self._ssrc, send_time)
+        burst.place[:] = burst.image
+        count = burst.packets
+        if count == 1:
+            self._pack_into(_PACKETS, 0, self._word, sequence, rest)
+        else:
+            numbers: Sequence[int] = range(sequence, sequence + count)
+            if sequence + count > 0x10000:
+                numbers = [number & 0xFFFF for number in numbers]
+            # pack_into returns None: any() is the loop over all of them
+            any(map(self._pack_into, repeat(_PACKETS), burst.offsets, repeat(self._word), numbers, repeat(rest)))
+        if burst.marker_at is not None:
+            _PACKETS[burst.marker_at] |= _MARKER
+
+    def single(self, payload_type: int, ssrc: int, *, marker: bool, sequence: int, rtp: int, send_time: int) -> bytes:
+        """Return the header of a packet that leaves by itself, with the extensions of this track."""
+        word = 0x8000 | self._has_extensions | (_MARKER if marker else 0) | payload_type
+        return self._pack(word, sequence, self._rest(rtp, ssrc, send_time))

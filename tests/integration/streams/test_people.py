@@ -1,0 +1,148 @@
+"""Pupils over real connections: the lobby, a hand that comes back, showing out, and a page that says garbage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from agent.audience import Door
+from agent.people import People
+from agent.streams.publisher import StreamSettings
+from protocol import channel
+from protocol.errors import AccessError
+from tests.integration.streams.conftest import Room, open_room
+from tests.integration.streams.peer import Peer
+from tests.integration.streams.sources import film, speak
+
+
+class Told:
+    """What the people of a lesson told the lesson."""
+
+    def __init__(self) -> None:
+        self.removed: list[str | None] = []
+        self.doors = self.changes = 0
+
+    def door(self) -> None:
+        self.doors += 1
+
+    def change(self) -> None:
+        self.changes += 1
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def people(told: Told) -> People:
+    return People(Door(), on_change=told.change, on_door=told.door, on_removed=told.removed.append)
+
+
+@pytest.fixture
+async def room(people: People) -> AsyncIterator[Room]:
+    async with open_room(StreamSettings(viewer_silence_s=1.5), people=people) as opened:
+        opened.feed(film(opened.publisher, "camera"))
+        opened.feed(speak(opened.publisher))
+        yield opened
+
+
+async def come(room: Room, viewer: str, name: str, holder: str) -> Peer:
+    """Join, say hello, and wait until the room has said who one is."""
+    peer = Peer()
+    await peer.join(room.publisher, viewer, holder)
+    data = peer.data
+    assert data is not None
+    await peer.until(lambda: data.readyState == "open")
+    say(peer, channel.Hello(name=name))
+    await peer.until(lambda: you(peer) is not None)
+    return peer
+
+
+def say(peer: Peer, message: channel.FromPupil) -> None:
+    assert peer.data is not None
+    peer.data.send(message.model_dump_json())
+
+
+def you(peer: Peer) -> channel.You | None:
+    return next((one for one in reversed(peer.heard) if isinstance(one, channel.You)), None)
+
+
+async def test_who_knocks_gets_no_media_before_it_is_let_in_however_long_it_waits(
+    room: Room, people: People, told: Told
+) -> None:
+    people.set_lobby(True)
+    lina = await come(room, "v-1", "Lina", "t-1")
+    assert you(lina) == channel.You(is_admitted=False)
+    await asyncio.sleep(2.5)  # longer than a viewer in class may be silent
+    assert lina.states[-1] == "connected"
+    assert [len(one.arrivals) for one in lina.receivers] == [0, 0, 0]
+    assert room.left == []
+    assert room.publisher.connected == 0
+    assert [change.kind for change in room.changes] == ["changed", "changed"]
+
+    (knock,) = people.view(is_code_old=False).knocking
+    assert knock.name == "Lina"
+    people.admit(knock.pupil)
+    await lina.until(lambda: len(lina.camera.pictures()) >= 5 and lina.sound.arrivals)
+    await lina.until(lambda: you(lina) == channel.You())
+    assert room.publisher.connected == 1
+    assert room.changes[2].kind == "joined"
+    assert people.door.admitted == ("t-1",)
+    await lina.until(lambda: len(lina.camera.pictures()) >= 60)  # it stays, as one who reports
+
+    again = await come(room, "v-2", "Lina", "t-1")
+    await again.until(lambda: again.camera.pictures())
+    assert len(room.publisher.viewers()) == 1
+    noe = await come(room, "v-3", "Noé", "t-3")
+    people.refuse(people.view(is_code_old=False).knocking[0].pupil)
+    await noe.until(lambda: noe.states[-1] == "closed")
+    assert noe.heard[-1] == channel.Ended(reason="refused")
+    with pytest.raises(AccessError):
+        people.check("t-3")
+    assert told.removed == [], "the code need not change for one who was never in"
+    for peer in (lina, again, noe):
+        await peer.close()
+
+
+async def test_a_hand_is_still_up_after_the_line_broke_and_a_removed_pupil_is_out(
+    room: Room, people: People, told: Told
+) -> None:
+    lina, noe = await come(room, "v-1", "Lina", "t-1"), await come(room, "v-2", "Noé", "t-2")
+    say(lina, channel.Hand(is_raised=True))
+    await lina.until(lambda: you(lina) == channel.You(hand="raised", place=1))
+    say(noe, channel.Hand(is_raised=True))
+    await noe.until(lambda: you(noe) == channel.You(hand="raised", place=2))
+    await lina.close()
+    back = await come(room, "v-3", "Lina", "t-1")
+    assert you(back) == channel.You(hand="raised", place=1)
+    assert [one.name for one in people.view(is_code_old=False).hands] == ["Lina", "Noé"]
+
+    people.remove(people.pupil_of("v-3"))
+    await back.until(lambda: back.states[-1] == "closed")
+    assert back.heard[-1] == channel.Ended(reason="removed")
+    await noe.until(lambda: you(noe) == channel.You(hand="raised", place=1))
+    assert told.removed == ["t-1"]
+    with pytest.raises(AccessError):
+        people.check("t-1")
+    for peer in (back, noe):
+        await peer.close()
+
+
+async def test_a_page_that_says_garbage_is_shown_out_and_the_others_stay(
+    room: Room, people: People, caplog: pytest.LogCaptureFixture
+) -> None:
+    lina, bad = await come(room, "v-1", "Lina", "t-1"), await come(room, "v-2", "Mallory", "t-2")
+    assert bad.data is not None
+    for n in range(300):
+        bad.data.send(f"garbage {n}")
+    await bad.until(lambda: bad.states[-1] == "closed")
+    assert bad.heard[-1] == channel.Ended(reason="misused")
+    seen = len(lina.camera.pictures())
+    await lina.until(lambda: len(lina.camera.pictures()) > seen + 5)
+    assert [one.name for one in room.publisher.viewers()] == ["Lina"]
+    assert [record.levelname for record in caplog.records if "misuses" in record.getMessage()] == ["WARNING"]
+    for peer in (lina, bad):
+        await peer.close()

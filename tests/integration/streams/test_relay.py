@@ -1,0 +1,182 @@
+"""A room that publishes to a real Janus: what players get from there, and what a refusal or a death does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from aiortc import RTCSessionDescription
+
+from agent.streams.layers import StreamSettings
+from agent.streams.relay import Relay
+from agent.streams.relay_settings import RelaySettings
+from protocol import channel
+from protocol.errors import SignallingError
+from tests.integration.streams.conftest import Room, open_room
+from tests.integration.streams.peer import CountingReceiver, Peer, decoded
+from tests.integration.streams.sources import film, picture, speak
+from tests.media_server import TOKEN, MediaServer
+from tests.waiting import until
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MediaServer]:
+    started = MediaServer(tmp_path_factory.mktemp("media-server"))
+    started.start()
+    yield started
+    started.kill()
+
+
+@dataclass
+class Publishing:
+    """A room that is told to publish, without pupils who would make it necessary."""
+
+    room: Room
+    relay: Relay
+
+
+@pytest.fixture
+async def publishing(server: MediaServer, tmp_path: Path) -> AsyncIterator[Publishing]:
+    token = tmp_path / "token"
+    token.write_text(TOKEN + "\n")
+    settings = RelaySettings(server.whip("b12-lesson"), server.door("b12-board"), token_file=token)
+    async with open_room() as room:
+        publisher = room.publisher
+        room.feed(film(publisher, "camera"))
+        room.feed(film(publisher, "board", rate_hz=5, make=lambda n: picture(n, 640, 360)))
+        room.feed(speak(publisher))
+        relay = Relay(
+            settings,
+            publisher._tracks.best,
+            publisher.clock,
+            on_packet=lambda: room.left.append(0.0),
+            on_change=lambda: None,
+        )
+        running = asyncio.create_task(relay.run())
+        yield Publishing(room, relay)
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+    server.refuse(0)
+
+
+async def say(peer: Peer, message: channel.FromPupil) -> None:
+    await peer.until(lambda: peer.data is not None and peer.data.readyState == "open")
+    assert peer.data is not None
+    peer.data.send(message.model_dump_json())
+
+
+async def is_quiet(peer: Peer) -> bool:
+    """Say whether nothing more comes; at most one packet that was on its way."""
+    before = len(peer.sound.arrivals)
+    await asyncio.sleep(0.5)
+    return len(peer.sound.arrivals) - before <= 1
+
+
+def begin_at_a_key(receiver: CountingReceiver) -> None:
+    """Forget what a player cannot decode: it comes in between key frames."""
+    for one in receiver.pictures():
+        if one[0].payload[0] & 0x1F in (7, 24):  # SPS, or an aggregate that begins with it
+            receiver.arrivals = receiver.arrivals[receiver.arrivals.index(one[0]) :]
+            return
+
+
+async def play(url: str, *kinds: str) -> Peer:
+    """Play what is published, as any WHEP player does."""
+    peer = Peer(kinds, with_channel=False)
+    async with httpx.AsyncClient() as http:
+        answer = await http.post(url, content=await peer.offer(), headers={"Content-Type": "application/sdp"})
+    assert answer.status_code == 201, answer.text
+    await peer.pc.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
+    return peer
+
+
+async def test_players_get_board_camera_and_sound_from_there(publishing: Publishing, server: MediaServer) -> None:
+    publishing.relay.want(True)
+    await until(lambda: publishing.relay.is_publishing, "the room to publish")
+    assert server.published() == {"b12-lesson", "b12-board"}
+    lesson = await play(server.whep("b12-lesson"), "audio", "video")
+    board = await play(server.whep("b12-board"), "video")
+    await lesson.until(lambda: len(lesson.camera.pictures()) >= 30 and len(lesson.sound.arrivals) >= 50)
+    await board.until(lambda: len(board.camera.pictures()) >= 5)
+    for peer in (lesson, board):
+        await peer.close()
+        begin_at_a_key(peer.camera)
+    cameras, boards = decoded(lesson.camera, lesson.codec), decoded(board.camera, board.codec)
+    assert (cameras[-1].width, cameras[-1].height) == (320, 180)
+    assert (boards[-1].width, boards[-1].height) == (640, 360)
+    assert len(cameras) >= 10
+
+    publishing.relay.want(False)
+    await until(lambda: not server.published(), "the room to take back what it published")
+    left = len(publishing.room.left)
+    await asyncio.sleep(0.3)
+    assert len(publishing.room.left) == left, "nothing leaves for a media server that is not wanted"
+
+
+async def test_a_refusal_is_told_in_its_words_and_asked_again(publishing: Publishing, server: MediaServer) -> None:
+    server.refuse(503)
+    publishing.relay.want(True)
+    await until(lambda: publishing.relay.problem is not None, "a refusal")
+    problem = publishing.relay.problem
+    assert problem is not None
+    assert (problem.code, problem.retryable) == ("media-server-refused", True)
+    assert "503" in problem.message
+    assert "the house is full" in problem.message
+    server.refuse(0)
+    await until(lambda: publishing.relay.is_publishing, "the next attempt")
+    assert publishing.relay.problem is None
+
+
+async def test_pupils_move_to_the_media_server_and_back_without_a_new_connection(
+    server: MediaServer, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+    settings = RelaySettings(server.whip("b13-lesson"), server.whip("b13-board"), token_file=token)
+    async with open_room(StreamSettings(relay=settings, uplink_bps=500_000)) as room:
+        room.feed(film(room.publisher, "camera"))
+        room.feed(film(room.publisher, "board", rate_hz=5, make=lambda n: picture(n, 640, 360)))
+        room.feed(speak(room.publisher))
+        first, second = Peer(), Peer()
+        await first.join(room.publisher, "v1", "first")
+        await say(first, channel.Hello(name="Lina"))
+        await first.until(lambda: len(first.sound.arrivals) >= 10)
+        await second.join(room.publisher, "v2", "second")
+        await say(second, channel.Hello(name="Noé"))
+        go = channel.PlayFrom(source="media-server")
+        for peer in (first, second):
+            await peer.until(lambda peer=peer: go in peer.heard)  # type: ignore[misc]  # bound now
+        room.publisher.check_relay("first")
+        heard = len(first.sound.arrivals)
+        await first.until(
+            lambda: len(first.sound.arrivals) > heard + 10
+        )  # until its page says that it plays from there
+        for peer in (first, second):
+            await say(peer, channel.PlaysFrom(source="media-server"))
+        for peer in (first, second):
+            while not await is_quiet(peer):
+                continue
+        heard = len(first.sound.arrivals)
+
+        server.kill()
+        await say(first, channel.PlaysFrom(source="room"))  # its page notices within a second
+        await first.until(lambda: len(first.sound.arrivals) > heard + 20)
+        back = channel.PlayFrom(source="room")
+        for peer in (first, second):  # the room itself by the server's silence
+            await peer.until(lambda peer=peer: back in peer.heard)  # type: ignore[misc]
+        await second.until(lambda: len(second.sound.arrivals) > 20 and second.camera.pictures())
+        third = Peer()
+        with pytest.raises(SignallingError) as refused:
+            await third.join(room.publisher, "v3", "third")
+        assert (refused.value.code, refused.value.retryable) == ("uplink-full", True)
+        assert "media server" in refused.value.message
+        for peer in (first, second, third):
+            assert "failed" not in peer.states
+            await peer.close()
+    server.start()

@@ -1,0 +1,272 @@
+"""What one viewer is sent: from tables of lines, and on a simulated line that narrows and widens."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from agent.streams.adaptation import FIRST_TRY_S, Adaptation, Numbers
+from agent.streams.ladder import Choice, Layers, rungs
+from agent.streams.layers import StreamSettings
+from protocol.channel import Wish
+
+TRACKS = ("sound", "board", "camera")
+ROOM = Layers.of(StreamSettings(), TRACKS)
+LOOK_S = 0.5
+CALM = Numbers(is_heard=True, estimate_bps=None, sent_bps=1e6, loss=0.0, round_trip_s=0.03, falls=0)
+
+
+def names(choice: Any) -> tuple[str | None, str | None, str | None]:
+    return choice.sound, choice.board, choice.camera
+
+
+@pytest.mark.parametrize(
+    ("wish", "ladder"),
+    [
+        (
+            Wish(),
+            "voice full 720p, voice full 360p, voice full 180p, voice half 180p, voice half -, low half -, low tiles -",
+        ),
+        (
+            Wish(reads_lips=True),
+            "voice full 720p, voice half 720p, voice half 360p, voice half 180p, "
+            "low tiles 180p, low - 180p, low tiles -",
+        ),
+        (Wish(use="save-data"), "low half -, low tiles -"),
+        (Wish(use="save-data", reads_lips=True), "low half 180p, low tiles 180p, low - 180p, low tiles -"),
+        (Wish(use="sound-only"), "voice - -, low - -"),
+    ],
+)
+def test_each_wish_has_its_own_order_of_sacrifice(wish: Wish, ladder: str) -> None:
+    made = rungs(ROOM, wish)
+    assert ", ".join(" ".join(name or "-" for name in names(rung)) for rung in made) == ladder
+    assert [rung.cost_bps for rung in made] == sorted((rung.cost_bps for rung in made), reverse=True)
+
+
+@pytest.mark.parametrize("tracks", [("sound", "camera"), ("sound", "board"), ("board",), ("sound",)])
+def test_a_player_without_some_tracks_has_a_ladder_too(tracks: tuple[str, ...]) -> None:
+    for use in ("automatic", "save-data", "sound-only"):
+        for rung in rungs(Layers.of(StreamSettings(), tracks), Wish.model_validate({"use": use})):
+            given = dict(zip(TRACKS, names(rung), strict=True))
+            assert {track for track, name in given.items() if name} <= set(tracks)
+            assert given["sound"] or "sound" not in tracks, "sound is never given up"
+
+
+def test_a_calm_line_is_given_the_best_at_once_and_for_good() -> None:
+    viewer = Adaptation(ROOM)
+    assert {viewer.look(CALM, n * LOOK_S) for n in range(7200)} == {Choice("voice", "full", "720p", "best")}
+
+
+TROUBLES: dict[str, dict[str, Any]] = {
+    "a queue that grows, by estimate": {"estimate_bps": 4e5, "round_trip_s": 0.25},
+    "the same with loss": {"estimate_bps": 4e5, "loss": 0.08},
+    "a round trip of a second": {"round_trip_s": 1.0},
+    "a fifth of the packets lost": {"loss": 0.35},
+    "a sender that cannot keep up": {"falls": 1},
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_trouble_costs_a_rung_within_two_seconds(trouble: str) -> None:
+    viewer = Adaptation(ROOM)
+    for n in range(20):
+        viewer.look(CALM, n * LOOK_S)
+    numbers = Numbers(**{**vars_of(CALM), **TROUBLES[trouble]})
+    choices = [viewer.look(numbers, 10 + n * LOOK_S) for n in range(4)]
+    assert choices[-1].camera != "720p"
+    assert choices[-1].why == "line"
+
+
+def vars_of(numbers: Numbers) -> dict[str, Any]:
+    return {name: getattr(numbers, name) for name in Numbers.__slots__}
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        {
+            "estimate_bps": 3e5
+        },  # less is said than is sent, while nothing waits and nothing is lost: the board stood still
+        {"round_trip_s": 0.09},
+        {"loss": 0.04},
+        {"is_heard": False, "loss": None, "round_trip_s": None},
+    ],
+)
+def test_what_is_no_trouble_costs_nothing(harmless: dict[str, Any]) -> None:
+    viewer = Adaptation(ROOM)
+    for n in range(20):
+        viewer.look(CALM, n * LOOK_S)
+    numbers = Numbers(**{**vars_of(CALM), **harmless})
+    assert {names(viewer.look(numbers, 10 + n * LOOK_S))[1:] for n in range(60)} == {("full", "720p")}
+
+
+def test_a_line_that_loses_whatever_is_sent_keeps_its_pictures_and_gets_robust_sound() -> None:
+    viewer = Adaptation(ROOM)
+    lossy = Numbers(**{**vars_of(CALM), "loss": 0.2})
+    choices = [viewer.look(lossy, n * LOOK_S) for n in range(240)]
+    assert choices[8].sound == "robust", "within four seconds"
+    worst = max(
+        rungs(ROOM, Wish()).index(rung) for rung in rungs(ROOM, Wish()) for c in choices if rung.camera == c.camera
+    )
+    assert choices[-1] == Choice("robust", "full", "720p", "best")
+    assert {choice.board for choice in choices} == {"full"}
+    assert worst <= 2
+    after = [viewer.look(CALM, 120 + n * LOOK_S).sound for n in range(60)]
+    assert after[-1] == "voice"
+    assert after[10] == "robust", "it does not go by a single good second"
+
+
+def test_an_outage_changes_nothing_and_a_line_unheard_is_not_tried() -> None:
+    viewer = Adaptation(ROOM)
+    for _ in range(2):
+        viewer.look(Numbers(**{**vars_of(CALM), "falls": 1}), 0.0)
+    before = viewer.choice(0.0)
+    silent = Numbers(is_heard=False, estimate_bps=None, sent_bps=0.0, loss=None, round_trip_s=None, falls=0)
+    assert {names(viewer.look(silent, 1 + n * LOOK_S)) for n in range(120)} == {names(before)}
+
+
+def test_a_wish_holds_at_once_and_what_the_line_carries_is_not_forgotten() -> None:
+    viewer = Adaptation(ROOM)
+    for n in range(3):
+        viewer.look(Numbers(**{**vars_of(CALM), "falls": 1}), n * 2.0)
+    narrow = viewer.choice(6.0)
+    assert names(narrow) == ("voice", "half", "180p")
+    viewer.wish(Wish(use="sound-only"))
+    assert viewer.choice(6.0) == Choice("voice", None, None, "wish")
+    for n in range(60):
+        viewer.look(CALM, 6 + n * LOOK_S)
+    viewer.wish(Wish())
+    assert viewer.choice(36.0) == narrow
+
+
+def test_a_machine_that_is_hot_lowers_the_best_and_says_so() -> None:
+    viewer = Adaptation(ROOM)
+    viewer.limit(1, 1)
+    assert viewer.choice(0.0) == Choice("voice", "half", "360p", "machine")
+    viewer.limit(5, 5)
+    assert names(viewer.choice(0.0)) == ("voice", "half", "180p")
+    viewer.limit(0, 0)
+    assert viewer.choice(0.0) == Choice("voice", "full", "720p", "best")
+
+
+def test_a_board_that_is_received_and_never_shown_is_made_smaller() -> None:
+    viewer = Adaptation(ROOM)
+    viewer.board_began(10.0)
+    for at_s in (11.0, 12.0, 13.0):
+        viewer.received(0.0, 24.0, at_s)
+    assert viewer.choice(13.0) == Choice("voice", "half", "720p", "decoder")
+    viewer.board_began(13.1)
+    for n in range(20):
+        viewer.received(0.0, 24.0, 14.0 + n)
+    assert viewer.choice(40.0).board == "half", "there is no smaller one"
+
+
+@pytest.mark.parametrize("frames", [[(0.0, 24.0), (0.5, 24.0)] + [(0.0, 24.0)] * 20, [(0.0, 0.0)] * 20])
+def test_a_still_board_and_a_page_in_the_background_keep_theirs(frames: list[tuple[float, float]]) -> None:
+    viewer = Adaptation(ROOM)
+    viewer.board_began(10.0)
+    for n, (board_fps, camera_fps) in enumerate(frames, 11):
+        viewer.received(board_fps, camera_fps, float(n))
+    assert viewer.choice(40.0).board == "full"
+
+
+# --- a simulated line ---------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Line:
+    """A bottleneck with a queue of 0.4 s, and a viewer that estimates as Chromium does (draft-ietf-rmcat-gcc)."""
+
+    viewer: Adaptation
+    capacity_bps: Callable[[float], float]
+    seed: int = 1
+    noise: float = 0.0
+    now_s: float = 0.0
+    waiting_bits: float = 0.0
+    estimate_bps: float = 1e6
+    choices: list[tuple[float, Choice]] = field(default_factory=list)
+
+    def run(self, seconds: float) -> None:
+        chance = random.Random(self.seed)
+        costs = {names(rung): rung.cost_bps for wish in (Wish(), Wish(reads_lips=True)) for rung in rungs(ROOM, wish)}
+        costs.update({("robust", *given[1:]): cost for given, cost in costs.items() if given[0] == "voice"})
+        sent_bps = 0.0
+        for _ in range(round(seconds / LOOK_S)):
+            self.now_s += LOOK_S
+            capacity_bps = self.capacity_bps(self.now_s)
+            offered_bps = costs[names(self.viewer.choice(self.now_s))] * chance.uniform(0.6, 1.2)
+            sent_bps += (offered_bps - sent_bps) * 0.5
+            grew = self.waiting_bits + (offered_bps - capacity_bps) * LOOK_S
+            most = 0.4 * capacity_bps
+            lost = max(0.0, grew - most) / (offered_bps * LOOK_S)
+            is_growing = grew > self.waiting_bits and grew > 0.05 * capacity_bps
+            self.waiting_bits = min(max(0.0, grew), most)
+            came_bps = min(offered_bps, capacity_bps)
+            self.estimate_bps = 0.85 * came_bps if is_growing else min(self.estimate_bps * 1.04, 1.5 * came_bps + 1e4)
+            loss = lost + (chance.random() * self.noise if chance.random() < 0.3 else 0.0)
+            delay_s = self.waiting_bits / capacity_bps + chance.random() * self.noise
+            numbers = Numbers(True, self.estimate_bps, sent_bps, min(1.0, loss), 0.04 + delay_s, 0)
+            choice = self.viewer.look(numbers, self.now_s)
+            if not self.choices or self.choices[-1][1] != choice:
+                self.choices.append((self.now_s, choice))
+
+    def at(self, mono_s: float) -> Choice:
+        return [choice for since_s, choice in self.choices if since_s <= mono_s][-1]
+
+
+def test_a_line_that_narrows_and_widens_is_followed() -> None:
+    def capacity(now_s: float) -> float:
+        return 300e3 if 60 <= now_s < 180 else 6e6
+
+    line = Line(Adaptation(ROOM), capacity)
+    line.run(360)
+    assert line.at(59).camera == "720p"
+    fell_s = next(since_s for since_s, choice in line.choices if since_s >= 60 and choice.camera != "720p")
+    assert fell_s - 60 <= 2.0, "down fast"
+    fitting_s = next(s for s, c in line.choices if s >= 60 and names(c) in NARROW)
+    assert fitting_s - 60 <= 5.0
+    back_s = next(since_s for since_s, choice in line.choices if since_s >= 180 and choice.camera == "720p")
+    assert FIRST_TRY_S < back_s - 180 <= 90, "up slowly, and all the way"
+    assert line.at(360).camera == "720p"
+
+
+NARROW = {("voice", "half", None), ("low", "half", None), ("low", "tiles", None)}
+
+
+@pytest.mark.parametrize("capacity_bps", [70e3, 215e3, 300e3, 500e3, 1e6, 1.6e6, 3e6])
+def test_a_steady_line_is_not_tried_without_end(capacity_bps: float) -> None:
+    line = Line(Adaptation(ROOM), lambda _: capacity_bps)
+    line.run(3600)
+    late = [since_s for since_s, _ in line.choices if since_s > 600]
+    assert len(late) <= 50 * 2, f"{len(late)} changes"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_alone_moves_nothing(seed: int) -> None:
+    """Loss of up to 6 % in bursts and 60 ms of jitter, as a Wi-Fi in a block of flats has them."""
+    line = Line(Adaptation(ROOM), lambda _: 8e6, seed=seed, noise=0.06)
+    line.run(3600)
+    assert len(line.choices) <= 4
+
+
+def test_who_reads_lips_keeps_the_camera_on_a_line_of_a_quarter_megabit() -> None:
+    viewer = Adaptation(ROOM)
+    viewer.wish(Wish(reads_lips=True))
+    line = Line(viewer, lambda _: 260e3)
+    line.run(120)
+    assert {choice.camera for since_s, choice in line.choices if since_s > 8} <= {"180p", "360p"}
+
+
+def test_the_rooms_own_line_lowers_layers_at_once_and_gives_them_back() -> None:
+    viewer = Adaptation(ROOM)
+    best, *_, least = rungs(ROOM, Wish())
+    viewer.share(rungs(ROOM, Wish())[2].cost_bps)
+    assert viewer.look(CALM, 0.0) == Choice("voice", "full", "180p", "uplink")
+    viewer.share(1.0)
+    assert viewer.look(CALM, 0.5) == Choice(least.sound, least.board, least.camera, "uplink"), "sound to the last"
+    viewer.share(best.cost_bps)
+    assert viewer.look(CALM, 1.0).why == "best"
