@@ -80,6 +80,7 @@ async def test_recording_takes_two_presses_and_shows_its_sign(serve: Serve, open
     server = room(serve, view(LIVE))
     server.answers["POST /api/recording"] = view(LIVE, is_running=True, elapsed_s=0.0)
     page = await open_page(server.url, dark=dark)
+    await expect(page.locator("#record")).to_be_visible()
     await page.evaluate(_TIRED_FINGER_JS)
     assert asked(server) == []
     await assert_accessible(page, enhanced=True)

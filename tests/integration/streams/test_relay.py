@@ -18,7 +18,7 @@ from agent.streams.relay_settings import RelaySettings
 from protocol import channel
 from protocol.errors import SignallingError
 from tests.integration.streams.conftest import Room, open_room
-from tests.integration.streams.peer import CountingReceiver, Peer, decoded
+from tests.integration.streams.peer import Arrival, CountingReceiver, Peer, decoded
 from tests.integration.streams.sources import film, picture, speak
 from tests.media_server import TOKEN, MediaServer
 from tests.waiting import until
@@ -78,12 +78,17 @@ async def is_quiet(peer: Peer) -> bool:
     return len(peer.sound.arrivals) - before <= 1
 
 
-def begin_at_a_key(receiver: CountingReceiver) -> None:
-    """Forget what a player cannot decode: it comes in between key frames."""
-    for one in receiver.pictures():
-        if one[0].payload[0] & 0x1F in (7, 24):  # SPS, or an aggregate that begins with it
-            receiver.arrivals = receiver.arrivals[receiver.arrivals.index(one[0]) :]
-            return
+def from_key(receiver: CountingReceiver) -> list[list[Arrival]]:
+    """Return the whole pictures that a player can decode: those from the first key frame on."""
+    pictures = receiver.pictures()
+    first = next((i for i, picture in enumerate(pictures) if _begins_with_sps(picture[0].payload)), len(pictures))
+    return pictures[first:]
+
+
+def _begins_with_sps(payload: bytes) -> bool:
+    """Say whether a packet is a sequence parameter set, or an aggregate that begins with one (RFC 6184 §5.7.1)."""
+    kind = payload[0] & 0x1F
+    return (payload[3] if kind == 24 else payload[0]) & 0x1F == 7
 
 
 async def play(url: str, *kinds: str) -> Peer:
@@ -102,11 +107,11 @@ async def test_players_get_board_camera_and_sound_from_there(publishing: Publish
     assert server.published() == {"b12-lesson", "b12-board"}
     lesson = await play(server.whep("b12-lesson"), "audio", "video")
     board = await play(server.whep("b12-board"), "video")
-    await lesson.until(lambda: len(lesson.camera.pictures()) >= 30 and len(lesson.sound.arrivals) >= 50)
-    await board.until(lambda: len(board.camera.pictures()) >= 5)
+    await lesson.until(lambda: len(from_key(lesson.camera)) >= 20 and len(lesson.sound.arrivals) >= 50)
+    await board.until(lambda: len(from_key(board.camera)) >= 3)
     for peer in (lesson, board):
         await peer.close()
-        begin_at_a_key(peer.camera)
+        peer.camera.arrivals = [one for picture in from_key(peer.camera) for one in picture]
     cameras, boards = decoded(lesson.camera, lesson.codec), decoded(board.camera, board.codec)
     assert (cameras[-1].width, cameras[-1].height) == (320, 180)
     assert (boards[-1].width, boards[-1].height) == (640, 360)
