@@ -77,7 +77,8 @@ async def people(narrow: Rig, browser: Browser) -> AsyncIterator[People]:
 
 ENERGY_JS = """async () => {
   const reports = [...(await estrade.connection.getStats()).values()];
-  return reports.find((entry) => entry.type === 'inbound-rtp' && entry.kind === 'audio').totalAudioEnergy || 0;
+  const sound = reports.find((entry) => entry.type === 'inbound-rtp' && entry.kind === 'audio');
+  return (sound && sound.totalAudioEnergy) || 0;
 }"""
 
 
@@ -92,6 +93,18 @@ async def is_in_class(pupil: Pupil, *tracks: str) -> None:
     await pupil.page.wait_for_function(
         f"async before => await ({ENERGY_JS})() > before + 1e-3", arg=energy, timeout=DEADLINE_S * 1000
     )
+
+
+async def viewers(people: People) -> set[str]:
+    """Return the connections of those who are in class."""
+    view = people.rig.panel()
+    assert view is not None
+    return {viewer["viewer"] for viewer in view["viewers"]}
+
+
+async def _have_changed(people: People, before: set[str]) -> bool:
+    now = await viewers(people)
+    return len(now) == len(before) and now != before
 
 
 async def is_sent_from(pupil: Pupil, wanted: str) -> None:
@@ -124,6 +137,11 @@ async def test_pupils_move_to_the_media_server_and_back_when_it_dies(people: Peo
         await is_in_class(pupil, "camera", "board")
     assert server.published() == {"demo-lesson", "demo-board"}
     assert asked == {urlsplit(people.rig.links["pupil"]).netloc}, "no page asks anybody but the centre"
+
+    # what the room sends from now on comes over another connection than the one that Lina came in with
+    before = await viewers(people)
+    await first.page.evaluate("window.dispatchEvent(new Event('online'))")
+    await until(partial(_have_changed, people, before), "another connection of Lina's page")
 
     server.kill()
     for pupil in (first, second):

@@ -15,7 +15,6 @@ import { LOST_MS, WhepConnection } from './whep.js';
 /** @typedef {import('./protocol').Sending} Sending */
 /** @typedef {import('./protocol').Wish} Wish */
 /** @typedef {import('./protocol').Reception['output']} Output */
-/** @typedef {import('./whep.js').Track} Track */
 
 /** Each second the room learns what really arrives here. */
 const RECEPTION_MS = 1000;
@@ -477,14 +476,7 @@ export class Attendance extends EventTarget {
    */
   async connect(next, timeoutMs) {
     const ticket = /** @type {JoinAnswer} */ (this.ticket);
-    /** @type {Partial<Record<Track, MediaStreamTrack>>} */
-    const tracks = {};
     const isFirst = !this.current;
-    const show = () => this.tell('tracks', { tracks: Object.assign({}, tracks), connection: next });
-    next.addEventListener('track', (event) => {
-      const { name, track } = /** @type {CustomEvent<{name: Track, track: MediaStreamTrack}>} */ (event).detail;
-      tracks[name] = track;
-    });
     /** @type {unknown[]} */
     const early = [];
     next.addEventListener('tiles', (event) => {
@@ -515,7 +507,7 @@ export class Attendance extends EventTarget {
     });
     next.addEventListener('play-from', (event) => {
       this.wantsRelay = /** @type {CustomEvent<import('./protocol').PlayFrom>} */ (event).detail.source !== 'room';
-      if (next === this.current) this.followRelay(tracks);
+      if (next === this.current) this.followRelay();
     });
     const media = new Promise((resolve, reject) => {
       next.addEventListener('media', resolve);
@@ -527,7 +519,7 @@ export class Attendance extends EventTarget {
     });
     media.catch(() => undefined); // an earlier failure may be the one that is told
     await next.connect({ url: ticket.whep, token: ticket.token, iceServers: ticket.ice_servers, timeoutMs });
-    if (isFirst) show(); // nothing is shown that it could disturb, and the first picture is not kept waiting
+    if (isFirst) this.show(next); // nothing is shown that it could disturb, and the first picture is not kept waiting
     await media;
     const old = this.current;
     this.current = next;
@@ -537,21 +529,26 @@ export class Attendance extends EventTarget {
     next.addEventListener('lost', () => this.onLost(next));
     next.addEventListener('back', () => this.onBack(next));
     if (!next.isResting) this.wantsRelay = false; // it is another room's run, or its line holds us again
-    if (!isFirst && !this.relay) show();
+    if (!isFirst && !this.relay) this.show(next);
     for (const message of early.splice(0)) this.tell('tiles', message);
     if (old) old.close();
     if (next.transceivers.sound && !this.relay) this.listening.attach(next.transceivers.sound.receiver);
-    this.followRelay(tracks);
+    this.followRelay();
     this.tell('line', { state: 'connected', sinceMs: null, code: '' });
+  }
+
+  /** @private Have the page play what a connection to the room sends. @param {WhepConnection} connection */
+  show(connection) {
+    this.tell('tracks', { tracks: connection.tracks, connection });
   }
 
   // --- the media server ---------------------------------------------------------------------------------------------
 
-  /** @private Play from where the room wants it; `tracks` are the room's own, shown when media come from there again. @param {Partial<Record<Track, MediaStreamTrack>>} tracks */
-  async followRelay(tracks) {
+  /** @private Play from where the room wants it. */
+  async followRelay() {
     if (!this.wantsRelay && this.relay && this.current) {
       await this.current.nextPacket(LOST_MS);
-      if (!this.wantsRelay && this.relay && this.current) this.tell('tracks', { tracks, connection: this.current });
+      if (!this.wantsRelay && this.relay && this.current) this.show(this.current);
     }
     if (!this.wantsRelay) this.leaveRelay();
     if (this.relay) this.sayFrom('media-server'); // to a room that has us by a new connection
@@ -576,20 +573,20 @@ export class Attendance extends EventTarget {
       }
       this.relay = relay;
       this.relayBackoff.reset();
-      relay.addEventListener('lost', () => this.onRelayLost(relay, tracks));
+      relay.addEventListener('lost', () => this.onRelayLost(relay));
       this.listening.attach(relay.main.transceivers.sound.receiver);
       this.tell('tracks', { tracks: relay.tracks, connection: relay.main });
       this.sayFrom('media-server');
     }
   }
 
-  /** @private @param {RelayMedia} relay @param {Partial<Record<Track, MediaStreamTrack>>} tracks */
-  onRelayLost(relay, tracks) {
+  /** @private @param {RelayMedia} relay */
+  onRelayLost(relay) {
     if (relay !== this.relay) return;
     this.sayFrom('room');
     this.leaveRelay();
-    if (this.current) this.tell('tracks', { tracks, connection: this.current });
-    this.relayBackoff.wait().then(() => this.followRelay(tracks));
+    if (this.current) this.show(this.current);
+    this.relayBackoff.wait().then(() => this.followRelay());
   }
 
   /** @private @param {import('./protocol').PlaysFrom['source']} source */

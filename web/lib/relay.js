@@ -19,8 +19,6 @@ export class RelayMedia extends EventTarget {
     super();
     /** @type {Record<string, WhepConnection>} */
     this.connections = {};
-    /** @type {Partial<Record<Track, MediaStreamTrack>>} */
-    this.tracks = {};
     /** @private */
     this.isOver = false;
     for (const stream of Object.keys(STREAMS)) this.connections[stream] = this.make(STREAMS[stream]);
@@ -29,12 +27,13 @@ export class RelayMedia extends EventTarget {
   /** @private @param {Track[]} tracks */
   make(tracks) {
     const connection = new WhepConnection({ tracks, hasChannel: false });
-    connection.addEventListener('track', (event) => {
-      const { name, track } = /** @type {CustomEvent<{name: Track, track: MediaStreamTrack}>} */ (event).detail;
-      this.tracks[name] = track;
-    });
     connection.addEventListener('lost', () => this.lose());
     return connection;
+  }
+
+  /** What both send. */
+  get tracks() {
+    return Object.assign({}, this.connections.lesson.tracks, this.connections.board.tracks);
   }
 
   /** The connection that has the sound. */

@@ -24,7 +24,7 @@ const BOARD_LOST_MS = 6000;
 /**
  * One connection to the room. Single use: lost or closed, make another beside it.
  *
- * Events: `track` {name, track}; `media` (the first packet came); `lost` {reason, isFinal}, and `back` if packets come
+ * Events: `media` (the first packet came); `lost` {reason, isFinal}, and `back` if packets come
  * again by themselves; `closed` by us; `channel-open`, and what the room says on the lesson channel; `tiles` {ArrayBuffer},
  * a message of the board as tiles.
  */
@@ -46,6 +46,8 @@ export class WhepConnection extends EventTarget {
     this.offer = null;
     /** @type {Record<string, RTCRtpTransceiver>} */
     this.transceivers = {};
+    /** What the other side sends, once it has answered. @type {Partial<Record<Track, MediaStreamTrack>>} */
+    this.tracks = {};
     /** @type {LessonChannel | null} */
     this.channel = null;
     this.meter = new Meter();
@@ -98,7 +100,7 @@ export class WhepConnection extends EventTarget {
       const name = this.names.find((track) => this.transceivers[track] === event.transceiver);
       if (!name) return;
       event.track.addEventListener('unmute', () => this.onPacket());
-      this.tell('track', { name, track: event.track });
+      this.tracks[name] = event.track;
     });
     pc.addEventListener('datachannel', ({ channel: opened }) => {
       if (opened.label !== TILES) return;
