@@ -1,4 +1,7 @@
-"""Looks at the room's line each 5 s of a lesson, by what its viewers report of what reaches them."""
+"""Looks at the room's line each 5 s of a lesson, by what its viewers report of what reaches them.
+
+And whether the media server that is to help where the line is full does.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,15 @@ from agent.health.line import LineChecks, ViewerNumbers
 from agent.health.tracker import Tracker
 from agent.lesson import Lesson
 from agent.streams.publisher import Publisher, ViewerView
-from protocol.messages import Check, CheckStatus
+from protocol.messages import Check, CheckStatus, Text
 
 LOOK_S = 5.0
 """A browser reports of the voice as often."""
+MEDIA_SERVER = "media-server"
+MEDIA_SERVER_REMEDY = Text(
+    fr="Rien à faire pendant le cours. L’assistance vérifie le serveur de diffusion et l’adresse de [relay].",
+    en="Nothing to do during the lesson. IT looks at the media server and at the addresses of [relay].",
+)
 
 
 class LineWatch:
@@ -37,10 +45,29 @@ class LineWatch:
         self._judge = LineChecks(wanted_bps)
         self._tracker = Tracker()
         self._publisher: Publisher | None = None
+        self._unserved_since: datetime | None = None
 
     def checks(self) -> tuple[Check, ...]:
         """Return what is known; while no lesson runs, or too few pupils say anything, nothing is."""
-        return tuple(check for check in self._tracker.checks() if check.status is not CheckStatus.UNKNOWN)
+        known = tuple(check for check in self._tracker.checks() if check.status is not CheckStatus.UNKNOWN)
+        return known + self._media_server()
+
+    def _media_server(self) -> tuple[Check, ...]:
+        """Return the check of the media server while it is wanted and does not take what the room publishes."""
+        relay = self._publisher.relay if self._publisher is not None else None
+        if relay is None or relay.problem is None or self._unserved_since is None:
+            return ()
+        why = relay.problem.message
+        message = Text(
+            fr=f"Le serveur de diffusion ne prend pas le cours\u00a0; la ligne de la salle sert seule ({why}).",
+            en=f"The media server does not take the lesson; the room's line alone serves the pupils ({why}).",
+        )
+        since = self._unserved_since
+        return (
+            Check(
+                id=MEDIA_SERVER, status=CheckStatus.WARNING, since=since, message=message, remedy=MEDIA_SERVER_REMEDY
+            ),
+        )
 
     async def run(self) -> None:
         """Look in time, until cancelled."""
@@ -53,9 +80,14 @@ class LineWatch:
         publisher = self._lesson.publisher
         if publisher is not self._publisher:
             self._publisher, self._judge, self._tracker = publisher, LineChecks(self._wanted_bps), Tracker()
+            self._unserved_since = None
             self._on_news()
         if publisher is None:
             return
+        if publisher.relay is None or publisher.relay.problem is None:
+            self._unserved_since = None
+        elif self._unserved_since is None:
+            self._unserved_since = self._now()
         numbers = [found for view in publisher.viewers() if (found := numbers_of(view)) is not None]
         mono_s = self._clock()
         self._tracker.take(self._judge.look(numbers, mono_s), mono_s, self._now())

@@ -47,6 +47,8 @@ export const CHECK_NAMES = {
   'line-delay': { fr: 'Liaison : aller-retour', en: 'Line: round trip' },
   'line-jitter': { fr: 'Liaison : irrégularité', en: 'Line: unevenness' },
   'line-rate': { fr: 'Liaison : débit', en: 'Line: rate' },
+  'media-server': { fr: 'Serveur de diffusion', en: 'Media server' },
+  'layers-lowered': { fr: 'Images réduites', en: 'Reduced pictures' },
   turn: { fr: 'TURN', en: 'TURN' },
   'turn-udp': { fr: 'TURN par UDP', en: 'TURN over UDP' },
   'turn-tcp': { fr: 'TURN par TCP', en: 'TURN over TCP' },

@@ -7,11 +7,15 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import httpx
 import pytest
 from aiortc import RTCSessionDescription
 
+from agent.lesson import Lesson
+from agent.line_watch import LineWatch
 from agent.streams.layers import StreamSettings
 from agent.streams.relay import Relay
 from agent.streams.relay_settings import RelaySettings
@@ -107,6 +111,9 @@ async def test_players_get_board_camera_and_sound_from_there(publishing: Publish
     assert server.published() == {"b12-lesson", "b12-board"}
     lesson = await play(server.whep("b12-lesson"), "audio", "video")
     board = await play(server.whep("b12-board"), "video")
+    for peer in (lesson, board):  # as a browser does: what came before its own transport stood had the first key frame
+        await peer.until(lambda peer=peer: peer.camera.arrivals)  # type: ignore[misc]  # bound now
+        await peer.camera.ask_key()
     await lesson.until(lambda: len(from_key(lesson.camera)) >= 20 and len(lesson.sound.arrivals) >= 50)
     await board.until(lambda: len(from_key(board.camera)) >= 3)
     for peer in (lesson, board):
@@ -181,6 +188,13 @@ async def test_pupils_move_to_the_media_server_and_back_without_a_new_connection
             await third.join(room.publisher, "v3", "third")
         assert (refused.value.code, refused.value.retryable) == ("uplink-full", True)
         assert "media server" in refused.value.message
+        watch = LineWatch(cast("Lesson", SimpleNamespace(publisher=room.publisher)), 3_000_000)
+        watch.look()
+        [check] = [one for one in watch.checks() if one.id == "media-server"]
+        assert check.message is not None
+        assert room.publisher.relay is not None
+        assert room.publisher.relay.problem is not None
+        assert room.publisher.relay.problem.message in check.message.en
         for peer in (first, second, third):
             assert "failed" not in peer.states
             await peer.close()
