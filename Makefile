@@ -67,7 +67,8 @@ check: install-check ## Check form and types: ruff, mypy, import-linter, generat
 	$(BIN)/python -m protocol.schema --check
 	npx --no-install tsc -p .
 
-# Tests that hold a time to a bar are marked as alone and need the machine for themselves; the others run side by side.
+# Tests that hold a time to a bar are marked as timed and run two at a time; those marked as alone fill the machine and
+# have it for themselves; all others run side by side.
 WORKERS ?= 2
 
 test: install ## Run every test; a missing peer is a failure
@@ -75,7 +76,8 @@ ifneq (,$(findstring tests/,$(ARGS))$(findstring -k,$(ARGS)))
 	REQUIRE_PEERS=1 $(BIN)/pytest $(ARGS)
 else
 	@failed=0; \
-	REQUIRE_PEERS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS) -m 'not alone' tests || failed=$$?; \
+	REQUIRE_PEERS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS) -m 'not alone and not timed' tests || failed=$$?; \
+	REQUIRE_PEERS=1 $(BIN)/pytest -n 2 --dist loadfile $(ARGS) -m timed tests || failed=$$?; \
 	REQUIRE_PEERS=1 $(BIN)/pytest $(ARGS) -m alone tests || failed=$$?; \
 	exit $$failed
 endif

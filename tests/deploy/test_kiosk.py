@@ -20,7 +20,7 @@ import pytest
 from agent.devices.x11_panel import PANEL_CLASS
 from tests.peers import need
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 START_S = 30.0
 """Xvfb, openbox and a first start of Chromium on two busy cores."""

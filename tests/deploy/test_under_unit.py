@@ -10,7 +10,7 @@ import pytest
 
 from tests.peers import missing, need
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 HERE = Path(__file__).parent
 

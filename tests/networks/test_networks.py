@@ -58,7 +58,7 @@ def test_behind_symmetric_routers_they_meet_at_the_relay() -> None:
     assert told["checks"] == {"turn": OK, "turn-udp": OK, "turn-tcp": OK, "turn-tls": OK}
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 def test_where_udp_is_dropped_the_relay_is_reached_over_tcp() -> None:
     told = attend("no-udp")
     assert (told["pair"]["own"], told["pair"]["room"], told["pair"]["relay"]) == ("relay", "relay", "tcp")
@@ -66,7 +66,7 @@ def test_where_udp_is_dropped_the_relay_is_reached_over_tcp() -> None:
     assert max(told["first_ms"].values()) < 3_000, "nobody waits for a server that keeps silent"
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 def test_where_only_443_is_open_the_relay_is_reached_over_tls() -> None:
     told = attend("only-443")
     assert (told["pair"]["own"], told["pair"]["room"], told["pair"]["relay"]) == ("relay", "relay", "tls")
@@ -74,7 +74,7 @@ def test_where_only_443_is_open_the_relay_is_reached_over_tls() -> None:
     assert max(told["first_ms"].values()) < 3_000, "nobody waits for a server that keeps silent"
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 def test_a_room_with_another_address_does_not_wait_for_the_old_line_to_time_out() -> None:
     told = inside("home", "moved")
     assert told["back_s"] < 10, "in vain on its old address it is 30 s"

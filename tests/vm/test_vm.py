@@ -1,4 +1,7 @@
-"""Drivers on a real kernel's camera (vivid) and sound cards (snd-aloop) in a virtual machine, unplugged for real."""
+"""Drivers on a real kernel's camera and CEC adapters (vivid) and sound cards (snd-aloop) in a virtual machine.
+
+Devices are unplugged for real; before the adapters stands a television that follows.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import pytest
 
 from tests.vm.conftest import Report
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 
 @pytest.mark.vm
@@ -40,6 +43,17 @@ def test_a_kernel_s_devices_are_captured_lost_when_unplugged_and_opened_again(re
     [(first, _)], [(second, one)], [(again, other)] = (list(plug.items()) for plug in seen["sockets"]["usb"])
     assert first != second == again
     assert one != other
+
+
+@pytest.mark.vm
+@pytest.mark.timeout(600)  # it may be the one that boots, and the first time with the fetching of a kernel
+def test_a_television_on_a_kernels_adapter_goes_to_standby_and_comes_back(report: Report) -> None:
+    seen = report("guest_cec")
+    assert seen["first"][-1] == "on"
+    assert seen["off"][-1] == "standby"
+    assert seen["on"][-1] == "on"
+    assert seen["absent"][0] == "DeviceNotFoundError"
+    assert "/dev/cec7" in seen["absent"][1]
 
 
 def _check_plugs(seen: dict[str, Any]) -> None:

@@ -34,7 +34,7 @@ from tests.fakes.visca_camera import ViscaCamera, udp_camera
 from tests.integration.agent.conftest import SIMULATED, Room, room_settings, running_room
 from tests.waiting import until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 FRAME_S = 1 / 15
 Rgb = NDArray[np.uint8]

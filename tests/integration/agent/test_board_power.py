@@ -44,7 +44,7 @@ async def test_start_wakes_the_projector_and_stop_puts_it_back(broker: Broker, c
         assert projector.refusals == 0
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 async def test_a_projector_that_says_nothing_costs_the_lesson_no_time(
     broker: Broker, centre: Centre, tmp_path: Path
 ) -> None:

@@ -86,7 +86,7 @@ async def find_right(room: Room, name: str) -> None:
     await shows(room, lambda view: view["masks"]["cover"] is None)
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 async def test_presets_and_holding_over_the_panels_server(broker: Broker, tmp_path: Path) -> None:
     camera = stored()
     async with visca_room(broker, tmp_path, camera) as room:
@@ -151,7 +151,7 @@ async def test_what_cannot_be_done_is_said_with_its_code(broker: Broker, tmp_pat
         assert camera.stands
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 async def test_a_camera_that_says_nothing_is_told_in_words_and_holds_no_lesson_up(
     broker: Broker, centre: Centre, tmp_path: Path
 ) -> None:
@@ -205,7 +205,7 @@ def seen(picture: np.ndarray) -> str:
     return {(True, True): "stand-in", (False, True): "masked", (False, False): "everything"}[is_slate[0], is_slate[1]]
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 async def test_no_pupil_is_sent_what_lies_under_a_mask(broker: Broker, centre: Centre, tmp_path: Path) -> None:
     """From the first picture of the lesson, over moves, a remote control and a view stored anew."""
     camera, peer = stored(), Peer()

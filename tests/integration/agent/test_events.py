@@ -21,7 +21,7 @@ from tests.broker import Broker
 from tests.integration.agent.conftest import Centre, room_settings, running_room
 from tests.waiting import until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 
 async def say_born(centre: Centre, sid: str) -> None:

@@ -107,7 +107,7 @@ async def test_where_nothing_was_interrupted_nothing_is_resumed(process: Process
     assert (answer.status_code, answer.json()["code"]) == (409, "lesson-not-found")
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 async def test_what_is_sent_without_a_lesson_stops_at_once_and_is_an_alarm_until_seen(
     process: Process, panel: httpx.AsyncClient, centre: Centre
 ) -> None:
@@ -155,7 +155,7 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 async def test_idle_has_no_capture_process_nor_has_a_second_after_stop(
     process: Process, panel: httpx.AsyncClient
 ) -> None:
@@ -175,7 +175,7 @@ async def test_idle_has_no_capture_process_nor_has_a_second_after_stop(
         await until(lambda: captures() == [], "every device is closed", 1.0)
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 async def test_a_stray_packet_ends_the_agent_also_when_nothing_can_be_stored_any_more(
     broker: Broker, tmp_path: Path
 ) -> None:

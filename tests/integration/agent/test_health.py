@@ -19,7 +19,7 @@ from tests.integration.agent.conftest import SIMULATED, Centre, Room, room_setti
 from tests.integration.streams.peer import Peer
 from tests.waiting import until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 FAULT_S = 2.0
 """After the devices were opened."""

@@ -25,7 +25,7 @@ from tests.integration.agent.conftest import Centre, Room, room_settings, runnin
 from tests.integration.streams.peer import Peer
 from tests.waiting import until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 PITCHES = DESK_HZ, CEILING_HZ, FILM_HZ = 400, 1000, 2500
 """Whole periods in a block."""

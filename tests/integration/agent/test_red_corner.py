@@ -16,7 +16,7 @@ from tests.integration.agent.conftest import room_settings, running_room
 from tests.integration.devices.test_drivers import x_server
 from tests.waiting import until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 
 def is_red(display: Display) -> bool:

@@ -160,7 +160,7 @@ async def test_a_code_that_came_in_a_lesson_is_not_the_next_one_s(
     assert all(lesson.startswith("room-") for lesson in started_as(centre))
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 async def test_a_camera_pulled_out_and_back_is_degraded_and_live_again(
     broker: Broker, centre: Centre, tmp_path: Path
 ) -> None:
@@ -183,7 +183,7 @@ async def test_a_camera_pulled_out_and_back_is_degraded_and_live_again(
     assert 0.5 < back.away_s < 4.0
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 async def test_a_lesson_begins_without_what_is_missing(broker: Broker, centre: Centre, tmp_path: Path) -> None:
     fault = {"at_s": 0.0, "kind": "unplug", "for_s": 3600.0}
     devices = {**SIMULATED, "camera": {**SIMULATED["camera"], "faults": [fault]}}

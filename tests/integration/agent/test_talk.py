@@ -18,7 +18,7 @@ from tests.integration.streams.peer import Peer
 from tests.integration.streams.speaker import Speaker, heard, strength, tone
 from tests.waiting import until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 HZ = 1_000.0
 

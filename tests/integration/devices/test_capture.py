@@ -35,7 +35,7 @@ from tests.integration.devices.conftest import ROOT, RunHost, is_running, loss, 
 from tests.integration.devices.odd_drivers import OddConfig, odd
 from tests.waiting import until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 CAMERA = find_driver(DeviceRole.CAMERA, "simulated")
 SMALL = SimulatedCameraConfig(width_px=320, height_px=180)

@@ -25,7 +25,7 @@ from tests.integration.devices.network_camera import network_camera
 from tests.integration.devices.soundserver import sound_server
 from tests.peers import need
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 CAMERA, BOARD, MICROPHONE = DeviceRole.CAMERA, DeviceRole.BOARD, DeviceRole.MICROPHONE
 Made = tuple[CaptureDriver, DriverConfig]

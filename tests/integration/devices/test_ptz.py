@@ -133,7 +133,7 @@ async def test_a_camera_that_falls_silent_is_known_within_the_deadline(turning: 
         await ptz.stop()
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 async def test_nothing_that_is_asked_stands_in_the_loop_s_way(turning: Turning) -> None:
     turning.camera.faults.delay_s = 0.1
     late_s = [0.0]

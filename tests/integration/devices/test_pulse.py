@@ -29,7 +29,7 @@ from tests.integration.devices.soundserver import SoundServer, pulse_audio, soun
 from tests.peers import need
 from tests.waiting import until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 MIC = PulseConfig(source="room.monitor")
 

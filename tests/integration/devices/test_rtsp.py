@@ -51,7 +51,7 @@ async def refusal(run_host: RunHost, config: RtspConfig) -> DeviceError:
     return caught.value
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 async def test_pictures_come_at_their_rate_with_the_time_of_their_capture(run_host: RunHost) -> None:
     with network_camera() as camera:
         async with (
@@ -149,7 +149,7 @@ async def test_a_name_that_nobody_knows_is_said(run_host: RunHost) -> None:
     assert "no address is known for camera.invalid" in error.message
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 @pytest.mark.parametrize(
     ("answer", "drip_s", "kind", "words"),
     [
@@ -174,7 +174,7 @@ async def test_what_is_no_working_camera_is_one_sentence_in_five_seconds(
     assert "did not open within" not in error.message  # the driver knows more than that
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 async def test_a_camera_that_ends_is_lost_at_once(run_host: RunHost) -> None:
     with network_camera() as camera:
         config = RtspConfig(address=camera.address)
@@ -186,7 +186,7 @@ async def test_a_camera_that_ends_is_lost_at_once(run_host: RunHost) -> None:
     assert took_s < 1.0
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 async def test_a_pulled_cable_is_known_after_two_seconds_and_a_short_gap_is_none(run_host: RunHost) -> None:
     with network_camera() as camera:
         async with cable(camera.port) as line, run_host(driver) as host:
@@ -242,7 +242,7 @@ async def in_a_lesson(run_host: RunHost, address: str) -> AsyncIterator[tuple[De
             await asyncio.wait([life])
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 async def test_a_camera_that_was_switched_off_is_back_within_four_seconds(run_host: RunHost) -> None:
     async with AsyncExitStack() as stack:
         first = network_camera()
@@ -260,7 +260,7 @@ async def test_a_camera_that_was_switched_off_is_back_within_four_seconds(run_ho
         assert time.monotonic() - began_s < 4.0
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 async def test_a_cable_that_was_pulled_is_back_within_four_seconds(run_host: RunHost) -> None:
     with network_camera() as camera:
         async with cable(camera.port) as line:
@@ -274,7 +274,7 @@ async def test_a_cable_that_was_pulled_is_back_within_four_seconds(run_host: Run
                 await until(lambda: screen.age_s < 0.5, "pictures are back after it answers again", 4.0)
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 async def test_a_camera_says_goodbye_so_that_its_place_is_free(run_host: RunHost) -> None:
     with network_camera() as camera:
         async with cable(camera.port) as line, run_host(driver) as host:

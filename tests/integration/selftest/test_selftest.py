@@ -38,7 +38,7 @@ from tests.integration.devices.test_drivers import x_server
 from tests.integration.selftest import film_camera, locked_camera
 from tests.waiting import until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 __all__ = ["centre"]  # a fixture
 

@@ -18,7 +18,7 @@ from tests.integration.streams.conftest import Room, open_room
 from tests.integration.streams.peer import CountingReceiver, Peer, decoded
 from tests.integration.streams.sources import film, picture, speak
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 LATE_S = 0.08
 """Between capture and hand-over in the test of sender reports."""

@@ -23,7 +23,7 @@ from tests.integration.streams.conftest import Room
 from tests.integration.streams.sources import film, picture, speak, tone
 from tests.waiting import until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 PERIOD_S, FLASH_S = 1.0, 0.4
 DARK_Y, BRIGHT_Y, SLATE_Y = 30, 220, 61

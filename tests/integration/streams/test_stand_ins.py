@@ -13,7 +13,7 @@ from tests.integration.streams.conftest import Room, open_room
 from tests.integration.streams.peer import CountingReceiver, Peer, decoded
 from tests.integration.streams.sources import film, picture, speak
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 SLATE_Y, BRIGHT_Y = 61, 180
 

@@ -24,7 +24,7 @@ from tests.integration.streams.sources import speak
 from tests.integration.streams.speaker import Samples, Speaker, heard, strength, tone
 from tests.waiting import until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 PUPIL_HZ, ROOM_HZ = 1_000.0, 440.0
 

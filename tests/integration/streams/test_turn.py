@@ -14,7 +14,7 @@ from agent.streams.turn import Reach
 from protocol.messages import CheckStatus, IceServer
 from tests.integration.streams.relay import ice_servers, relay
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from tests.integration.streams.conftest import Room
 from tests.integration.streams.peer import Arrival, Peer, decoded
 from tests.integration.streams.sources import again, film, picture, speak
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 
 def keys(peer: Peer) -> list[Arrival]:
