@@ -36,13 +36,35 @@ export class ApiError extends Error {
  */
 
 /**
- * Ask for `path` and return the Response, whatever its status under 400; the body is not read.
+ * Ask for `path` and return the Response, whatever its status under 400; the body is not read, and has no time limit.
  *
  * @param {string} path
  * @param {Options} [options]
  * @returns {Promise<Response>}
  */
-export async function request(path, options) {
+export function request(path, options) {
+  return exchange(path, options, (response) => Promise.resolve(response));
+}
+
+/**
+ * Ask for `path` and return the Response with its whole body, both within the time limit.
+ *
+ * @param {string} path
+ * @param {Options} [options]
+ * @returns {Promise<{response: Response, text: string}>}
+ */
+export function requestText(path, options) {
+  return exchange(path, options, async (response) => ({ response, text: await response.text() }));
+}
+
+/**
+ * @template T
+ * @param {string} path
+ * @param {Options | undefined} options
+ * @param {(response: Response) => Promise<T>} read
+ * @returns {Promise<T>}
+ */
+async function exchange(path, options, read) {
   const o = options || {};
   const timeoutMs = o.timeoutMs === undefined ? 15000 : o.timeoutMs;
   const abort = new AbortController();
@@ -72,7 +94,7 @@ export async function request(path, options) {
       credentials: 'same-origin',
     });
     if (!response.ok) throw await problemOf(response);
-    return response;
+    return await read(response);
   } catch (error) {
     if (error instanceof ApiError) throw error;
     if (isLate) throw new ApiError('timeout', path + ' did not answer in ' + timeoutMs + ' ms');
@@ -112,10 +134,10 @@ async function problemOf(response) {
  * @returns {Promise<T>}
  */
 export async function json(path, options) {
-  const response = await request(path, options);
+  const { response, text } = await requestText(path, options);
   if (response.status === 204) return /** @type {T} */ (/** @type {unknown} */ (null));
   try {
-    return await response.json();
+    return JSON.parse(text);
   } catch (error) {
     throw new ApiError('answer-invalid', path + ' did not answer with JSON', { status: response.status });
   }

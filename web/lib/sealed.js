@@ -1,5 +1,7 @@
 // A sealed file from the centre, opened piece by piece with the key of its link; the form is protocol/shared_file.py.
 
+import { ApiError } from './api.js';
+
 const MAGIC = 'ESTSHR1\n';
 const PIECE_BYTES = 262144;
 const TAG_BYTES = 16;
@@ -26,9 +28,16 @@ function opened(key, number, sealed, isLast) {
   return crypto.subtle.decrypt({ name: 'AES-GCM', iv, additionalData: new Uint8Array([isLast ? 1 : 0]) }, key, sealed);
 }
 
+/** @param {ReadableStreamDefaultReader<Uint8Array>} reader */
+function next(reader) {
+  return reader.read().catch((error) => {
+    throw new ApiError('network', 'the line was cut: ' + error);
+  });
+}
+
 /**
  * The whole file as a Blob, which a browser keeps on its disk when it is large. Rejects when anything was changed, is
- * missing, or was sealed with another key.
+ * missing, or was sealed with another key; with ApiError `network` when the line was cut.
  *
  * @param {ReadableStream<Uint8Array>} body
  * @param {number} size of the sealed file
@@ -46,7 +55,7 @@ export async function openSealed(body, size, key, onProgress) {
   let number = 0;
   let before = '';
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await next(reader);
     if (done) break;
     let at = 0;
     for (; before.length < MAGIC.length && at < value.length; at++) before += String.fromCharCode(value[at]);

@@ -1,6 +1,6 @@
 // WHEP (draft-ietf-wish-whep-04) as the pupil's page speaks it: one exchange, one connection, one object.
 
-import { ApiError, request } from './api.js';
+import { ApiError, request, requestText } from './api.js';
 import { FROM_ROOM, LABEL, LessonChannel } from './channel.js';
 import { Meter } from './meter.js';
 import { LABEL as TILES } from './tiles.js';
@@ -155,7 +155,7 @@ export class WhepConnection extends EventTarget {
     await pc.setLocalDescription(this.offer || (await pc.createOffer()));
     if (this.isOver()) throw new ApiError('closed', 'left while asking');
     const sdp = /** @type {RTCSessionDescription} */ (pc.localDescription).sdp;
-    const response = await request(to.url, {
+    const { response, text: answer } = await requestText(to.url, {
       method: 'POST',
       body: sdp,
       headers: { 'Content-Type': 'application/sdp' },
@@ -166,7 +166,6 @@ export class WhepConnection extends EventTarget {
     const location = response.headers.get('Location');
     this.location = location && new URL(location, new URL(response.url || to.url, self.location.href)).href;
     this.etag = response.headers.get('ETag');
-    const answer = await response.text();
     if (this.isOver()) {
       this.leave(false);
       throw new ApiError('closed', 'left while asking');

@@ -1,6 +1,6 @@
 // WHIP (RFC 9725) as the pupil's page speaks it: one microphone, one connection, one object.
 
-import { ApiError, request } from './api.js';
+import { ApiError, request, requestText } from './api.js';
 import { fragment, iceServer } from './whep.js';
 
 /** @typedef {import('./protocol').IceServer} IceServer */
@@ -46,7 +46,7 @@ export class WhipConnection extends EventTarget {
     if (this.isClosed) throw new ApiError('closed', 'ended while asking');
     const sdp = /** @type {RTCSessionDescription} */ (pc.localDescription).sdp;
     this.found = []; // they are in it
-    const response = await request(to.url, {
+    const { response, text: answer } = await requestText(to.url, {
       method: 'POST',
       body: sdp,
       headers: { 'Content-Type': 'application/sdp' },
@@ -55,7 +55,6 @@ export class WhipConnection extends EventTarget {
     });
     const location = response.headers.get('Location');
     this.location = location && new URL(location, new URL(response.url || to.url, self.location.href)).href;
-    const answer = await response.text();
     if (this.isClosed) {
       this.leave(false);
       throw new ApiError('closed', 'ended while asking');

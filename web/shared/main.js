@@ -47,7 +47,8 @@ async function open() {
   const response = await request('/api/v1/shared/' + id, { timeoutMs: 0 });
   const size = Number(response.headers.get('content-length')) || 1;
   if (!response.body) throw new ApiError('answer-invalid', 'the answer has no body');
-  const blob = await openSealed(response.body, size, key, (share) => say('shared.loading', share)).catch(() => {
+  const blob = await openSealed(response.body, size, key, (share) => say('shared.loading', share)).catch((error) => {
+    if (error instanceof ApiError) throw error;
     throw new ApiError('share-key', 'what came does not open with this key');
   });
   const address = URL.createObjectURL(blob);

@@ -2,11 +2,13 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { json, requestText } from '../../../web/lib/api.js';
 import { Attendance } from '../../../web/lib/attendance.js';
 import { Backoff } from '../../../web/lib/backoff.js';
 import { bare, isWhole, pretty } from '../../../web/lib/code.js';
 import { regional } from '../../../web/lib/i18n.js';
 import { Meter } from '../../../web/lib/meter.js';
+import { openSealed } from '../../../web/lib/sealed.js';
 import { EventParser } from '../../../web/lib/sse.js';
 import { fragment } from '../../../web/lib/whep.js';
 import { csv } from '../../../web/it/csv.js';
@@ -461,3 +463,24 @@ test('no refusal of a ticket sends away whom the room still serves', () =>
     await until(() => centre.joins === 2 && attendance.askingAt === null, 'asked and refused');
     assert.equal(attendance.current.state, 'receiving');
   }));
+
+test('a body that stalls after its headers is late, and not waited for without end', async () => {
+  const real = globalThis.fetch;
+  globalThis.fetch = async (path, { signal }) => {
+    const stalled = new ReadableStream({
+      start: (body) => signal.addEventListener('abort', () => body.error(new DOMException('aborted', 'AbortError'))),
+    });
+    return new Response(stalled, { status: 200, headers: { 'Content-Type': 'application/json' } });
+  };
+  try {
+    await assert.rejects(json('/api/v1/join', { timeoutMs: 20 }), { code: 'timeout' });
+    await assert.rejects(requestText('/whep/b12', { timeoutMs: 20 }), { code: 'timeout' });
+  } finally {
+    globalThis.fetch = real;
+  }
+});
+
+test('a line that is cut is not told as a damaged file', async () => {
+  const cut = new ReadableStream({ start: (body) => body.error(new TypeError('network error')) });
+  await assert.rejects(openSealed(cut, 10, null, () => undefined), { code: 'network' });
+});
