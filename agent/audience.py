@@ -137,7 +137,8 @@ class Audience:
         if pupil is None:
             self._count += 1
             is_known = holder is not None and holder in self._admitted
-            is_admitted = is_known or not (self.has_lobby or self.is_locked)
+            is_refused = holder is not None and holder in self._refused
+            is_admitted = not is_refused and (is_known or not (self.has_lobby or self.is_locked))
             pupil = _Pupil(f"p{self._count}", holder, mono_s, is_admitted)
             self._pupils[pupil.id] = pupil
             self._forget_some()

@@ -5,23 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from agent.audience import Audience, Door
 from protocol import channel
 from protocol.errors import SignallingError
 from protocol.pages import PanelAudience
 
+if TYPE_CHECKING:
+    from agent.streams.publisher import ViewerView
+
 log = logging.getLogger(__name__)
 
 
 class Reach(Protocol):
-    """The part of the publisher that reaches one connection."""
+    """The part of the publisher that reaches pupils' connections."""
 
     def send(self, viewer: str, message: channel.FromRoom) -> None: ...
     def admit(self, viewer: str) -> None: ...
     def show_out(self, viewer: str, reason: str) -> None: ...
+    def viewers_of(self, holder: str) -> Sequence[ViewerView]: ...
 
 
 class People:
@@ -105,14 +109,14 @@ class People:
 
     def refuse(self, pupil: str) -> None:
         """Do not let in who knocks, nor again in this lesson."""
-        _, viewers = self._audience.send_away(pupil)
-        self._show_out(viewers, "refused")
+        holder, viewers = self._audience.send_away(pupil)
+        self._show_out(holder, viewers, "refused")
 
     def remove(self, pupil: str) -> None:
         """Show a pupil out for the rest of the lesson."""
         holder, viewers = self._audience.send_away(pupil)
         self._on_removed(holder)
-        self._show_out(viewers, "removed")
+        self._show_out(holder, viewers, "removed")
 
     def take_hand(self, pupil: str) -> None:
         self._audience.take_hand(pupil)
@@ -153,8 +157,10 @@ class People:
             self._act(viewer, lambda reach, viewer: reach.admit(viewer))
         self._changed()
 
-    def _show_out(self, viewers: tuple[str, ...], reason: str) -> None:
-        for viewer in viewers:
+    def _show_out(self, holder: str | None, viewers: tuple[str, ...], reason: str) -> None:
+        """Close a pupil's connections, also those that were answered and do not stand yet."""
+        of_holder = self._reach.viewers_of(holder) if self._reach is not None and holder is not None else ()
+        for viewer in dict.fromkeys((*viewers, *(one.id for one in of_holder))):
             self._act(viewer, lambda reach, viewer: reach.show_out(viewer, reason))
         self._changed()
 

@@ -20,7 +20,7 @@ from controller.backoff import until_stored
 from controller.fleet import Fleet
 from controller.hub import Hub
 from controller.ice import IceServers
-from controller.lessons import LessonBook
+from controller.lessons import LessonBook, holder_of
 from controller.shares import Shares
 from controller.store.events import EventRecord
 from controller.store.rooms import LastReport, RoomRecord
@@ -165,7 +165,7 @@ class Ingest:
             if fact.kind == "lesson.ended":
                 self._book.ended_by_fact(room, str(fact.fact.get("lesson")))
             elif fact.kind == "viewer.removed":
-                self._book.removed_by_fact(room, str(fact.fact.get("lesson")), fact.fact.get("holder"))
+                self._book.removed_by_fact(room, str(fact.fact.get("lesson")), holder_of(fact.fact))
         self._stored.setdefault(room, set()).add(record.id)
         self._has_stored.set()
 

@@ -11,9 +11,10 @@ import asyncio
 import hashlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from controller.backoff import until_stored
 from controller.fleet import Fleet
@@ -53,6 +54,12 @@ class _Room:
     ends_at_mono: float | None = None
     removed: set[str] = field(default_factory=set)
     """The marks of tickets that are void in the present lesson."""
+
+
+def holder_of(removed: Mapping[str, Any]) -> str | None:
+    """Return whose ticket the fact ``viewer.removed`` makes void; None for nobody's, or a fact that is not of its form."""
+    holder = removed.get("holder")
+    return holder if isinstance(holder, str) else None
 
 
 class LessonBook:
@@ -137,10 +144,11 @@ class LessonBook:
 
     async def _removed(self, rooms: Iterable[str]) -> dict[str, set[str]]:
         """Return the marks of void tickets, from the facts; those of an older lesson do no harm."""
-        return {
-            room: {str(fact.fact["holder"]) for fact in await self._store.events.of_kind(room, "viewer.removed")}
-            for room in rooms
-        }
+        removed: dict[str, set[str]] = {}
+        for room in rooms:
+            facts = await self._store.events.of_kind(room, "viewer.removed")
+            removed[room] = {holder for fact in facts if (holder := holder_of(fact.fact)) is not None}
+        return removed
 
     def _make(self, room: str) -> LessonRecord:
         lesson = LessonRecord(f"l-{secrets.token_hex(8)}", room, self._now())

@@ -63,7 +63,7 @@ class MediaServer:
             response = await self._ask("POST", url, sdp, {"Content-Type": SDP, "Accept": SDP})
             if response.status_code not in (307, 308):
                 break
-            url = url.join(response.headers.get("location", ""))
+            url = _joined(url, response.headers.get("location", ""))
         location = response.headers.get("location")
         is_sdp = response.headers.get("content-type", "").split(";")[0].strip() == SDP
         if response.status_code != 201 or location is None or not is_sdp:
@@ -71,7 +71,7 @@ class MediaServer:
         if len(response.content) > MOST_ANSWER_BYTES:
             raise MediaServerError("the media server's answer is too large", code="media-server-refused")
         return Played(
-            self._keys.played(room, jti, str(url.join(location))),
+            self._keys.played(room, jti, str(_joined(url, location))),
             response.text,
             response.headers.get("etag"),
             tuple(response.headers.get_list("link")),
@@ -125,6 +125,15 @@ class MediaServer:
 def is_played(viewer: str) -> bool:
     """Say whether a viewer's id is one of a media server's."""
     return viewer.count(".") == 2
+
+
+def _joined(url: httpx.URL, location: str) -> httpx.URL:
+    try:
+        return url.join(location)
+    except httpx.InvalidURL as error:
+        raise MediaServerError(
+            f"the media server at {url.host} names an address that is none: {error}", code="media-server-refused"
+        ) from error
 
 
 def _refused(url: httpx.URL, response: httpx.Response) -> MediaServerError:

@@ -25,6 +25,8 @@ from protocol.messages import UploadTold
 log = logging.getLogger(__name__)
 
 LOOK_S = 600.0
+STALLED_S = 6 * 3_600.0
+"""An upload to which nothing was added for so long is given up: the room begins anew, and its place is needed."""
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
@@ -73,12 +75,21 @@ class Shares:
                 have += len(piece)
                 if have > share.size_bytes:
                     raise ShareError("more came than was announced", code="share-offset")
-                await asyncio.to_thread(self._write, share, piece)
+                await self._written(share, piece)
             return have
         except OSError as error:
             raise StoreError(f"the centre's disk does not take the file ({error.strerror})") from error
         finally:
             self._busy.discard(share.id)
+
+    async def _written(self, share: Share, piece: bytes) -> None:
+        """Write a piece. Whoever is cancelled meanwhile leaves only when it is on the disk: it would come twice."""
+        writing = asyncio.ensure_future(asyncio.to_thread(self._write, share, piece))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait([writing])
+            raise
 
     async def whole(self, share_id: str) -> Path:
         """Return where a whole file lies. Raises ShareError."""
@@ -151,10 +162,23 @@ class Shares:
 
     def _forget_old(self) -> None:
         for share in self._all():
-            if share.expires_at <= self._now():
+            try:
+                if share.expires_at > self._now() and not self._is_stalled(share):
+                    continue
                 self._data(share.id).unlink(missing_ok=True)
                 self._note(share.id).unlink(missing_ok=True)
+            except OSError as error:  # a disk that lets nothing be deleted must not end the centre
+                log.warning("a file cannot be deleted", extra={"room": share.room, "reason": error.strerror})
+            else:
                 log.info("a file has run out and is deleted", extra={"room": share.room})
+
+    def _is_stalled(self, share: Share) -> bool:
+        """Say whether the rest of a file has not come for long; raise OSError when the disk does not tell."""
+        try:
+            seen = self._data(share.id).stat()
+        except FileNotFoundError:
+            return True
+        return seen.st_size < share.size_bytes and self._now().timestamp() - seen.st_mtime > STALLED_S
 
     def _read(self, note: Path) -> Share | None:
         try:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from aiortc import RTCSessionDescription
 
 from agent.audience import Door
 from agent.people import People
@@ -128,6 +129,21 @@ async def test_a_hand_is_still_up_after_the_line_broke_and_a_removed_pupil_is_ou
     with pytest.raises(AccessError):
         people.check("t-1")
     for peer in (back, noe):
+        await peer.close()
+
+
+async def test_a_removed_pupil_does_not_come_in_by_a_connection_that_was_answered_before(
+    room: Room, people: People
+) -> None:
+    lina, half = await come(room, "v-1", "Lina", "t-1"), Peer()
+    answer = await room.publisher.accept("v-2", await half.offer(), (), "t-1")
+    people.remove(people.pupil_of("v-1"))
+    assert not room.publisher.viewers_of("t-1")
+    await half.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+    await asyncio.sleep(1.0)
+    assert "connected" not in half.states
+    assert not people.admits("v-3", "t-1"), "nor one that stands in the very moment"
+    for peer in (lina, half):
         await peer.close()
 
 
