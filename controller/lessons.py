@@ -57,7 +57,7 @@ class _Room:
 
 
 def holder_of(removed: Mapping[str, Any]) -> str | None:
-    """Return whose ticket the fact ``viewer.removed`` makes void; None for nobody's, or a fact that is not of its form."""
+    """Return whose ticket the fact ``viewer.removed`` makes void; None: nobody's, or it is not of its form."""
     holder = removed.get("holder")
     return holder if isinstance(holder, str) else None
 

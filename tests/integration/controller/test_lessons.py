@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -206,6 +207,14 @@ async def test_a_lost_room_keeps_its_lesson_open_for_when_it_is_back(world: Worl
     assert (view.phase, view.room_online) == ("open", False)
 
 
+NO_HOLDERS: tuple[dict[str, Any], ...] = (
+    {"kind": "viewer.removed"},
+    {"kind": "viewer.removed", "holder": ["x"]},
+    {"kind": "viewer.removed", "holder": None},
+)
+"""Facts as a room that lies, or speaks another version, may send them: stored all the same."""
+
+
 async def test_removing_a_pupil_voids_the_ticket_and_turns_the_code_over_also_after_a_restart(world: World) -> None:
     lesson, before = world.lesson, world.book.access(ROOM)
     world.reports(LessonState.LIVE, "room-1")  # begun by the room alone: the fact bears the room's name for it
@@ -214,6 +223,8 @@ async def test_removing_a_pupil_voids_the_ticket_and_turns_the_code_over_also_af
         await until(lambda: world.published, "the config is published")
         fact = {"kind": "viewer.removed", "lesson": "room-1", "holder": holder}
         await world.store.events.add([EventRecord("e-1", ROOM, "viewer.removed", AT, fact)], now=AT)
+        torn = [EventRecord(f"e-{n}", ROOM, "viewer.removed", AT, fact) for n, fact in enumerate(NO_HOLDERS, 2)]
+        await world.store.events.add(torn, now=AT)
         world.book.removed_by_fact(ROOM, "room-1", holder)
         await until(lambda: len(world.published) == 2, "the room gets another code")
     after = world.book.access(ROOM)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from controller.config import SharesConfig
-from controller.shares import Shares
+from controller.shares import Share, Shares
 from protocol.errors import CommandError, ShareError
 from protocol.messages import UploadAsked, UploadTold
 from tests.broker import Broker
@@ -112,3 +112,18 @@ async def test_a_link_runs_out_and_nothing_of_it_stays(tmp_path: Path) -> None:
         await shares.whole(share)
     await shares.begin("b12", 3)
     assert share not in left(tmp_path)
+
+
+async def test_what_stalled_gives_its_place_back_and_a_disk_that_deletes_nothing_ends_nobody(tmp_path: Path) -> None:
+    at = [now()]
+    shares = Shares(tmp_path, SharesConfig(keep_days=7, most_gb=1), public_url="https://e.example", now=lambda: at[0])
+    await shares.begin("b12", 900_000_000)
+    with pytest.raises(ShareError) as full:
+        await shares.begin("b13", 900_000_000)
+    assert full.value.code == "share-full"
+    at[0] += timedelta(hours=7)  # and nothing has come
+    (tmp_path / "stuck.sealed").mkdir()
+    note = Share(id="stuck", room="b14", size_bytes=1, token_sha256="", expires_at=at[0] - timedelta(days=1))
+    (tmp_path / "stuck.json").write_text(note.model_dump_json())
+    await shares.begin("b13", 900_000_000)
+    assert "stuck" in left(tmp_path)
