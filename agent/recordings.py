@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -26,6 +26,8 @@ from protocol.errors import RecordingError
 from protocol.pages import RECORDING_ID_PATTERN
 
 _ID_BYTES = 8
+_Seen = tuple[str, int, int]
+"""A file as it was looked at: id, size in bytes, time of change in ns."""
 _CHAPTERS: Mapping[str, Mapping[ChapterKind, str]] = {
     "fr": {"start": "Début", "pause": "Pause", "resume": "Reprise", "slide": "Tableau {n}", "stop": "Fin"},
     "en": {"start": "Start", "pause": "Pause", "resume": "Again", "slide": "Board {n}", "stop": "End"},
@@ -138,24 +140,28 @@ class Recordings:
         self.folder = folder
         self._key = key
         self._now = now
-        self._known: dict[tuple[str, int, int], Recording] = {}
+        self._known: dict[_Seen, Recording] = {}
 
     def create(self, lesson: str) -> RecordingFile:
         """Begin a recording. Raises OSError, RecordingError."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        recording_id = secrets.token_hex(_ID_BYTES)
-        writer = SealedWriter(self._path(recording_id), self._key())
+        recording_id, key = secrets.token_hex(_ID_BYTES), self._key()
+        path, writer = self._path(recording_id), None
         try:
+            writer = SealedWriter(path, key)
             return RecordingFile(recording_id, writer, About(lesson=lesson, began_at=self._now()))
         except BaseException:
-            writer.close()
-            self._path(recording_id).unlink(missing_ok=True)
+            if writer is not None:
+                writer.close()
+            path.unlink(missing_ok=True)
             raise
 
-    def all(self) -> list[Recording]:
-        """Return every recording, the newest first; also those whose content cannot be read."""
-        found = [self._recording(path) for path in self.folder.glob("*" + SUFFIX)] if self.folder.exists() else []
-        return sorted((one for one in found if one is not None), key=lambda one: one.kept_since, reverse=True)
+    def all(self, but: Container[str] = ()) -> list[Recording]:
+        """Return every recording, the newest first; also those whose content cannot be read. ``but``: not these."""
+        paths = self.folder.glob("*" + SUFFIX) if self.folder.exists() else ()
+        marks = {(path.stem, facts.st_size, facts.st_mtime_ns): path for path in paths if (facts := _facts(path))}
+        self._known = {mark: self._recording(mark, path) for mark, path in marks.items() if mark[0] not in but}
+        return sorted(self._known.values(), key=lambda one: one.kept_since, reverse=True)
 
     def open(self, recording_id: str, language: str = "fr") -> Mp4:
         """Return a recording as MP4; whoever reads it closes it. Raises RecordingError."""
@@ -190,14 +196,12 @@ class Recordings:
             raise _not_found()
         return self.folder / (recording_id + SUFFIX)
 
-    def _recording(self, path: Path) -> Recording | None:
-        try:
-            facts = path.stat()
-        except OSError:
-            return None
-        known = self._known.get(mark := (path.stem, facts.st_size, facts.st_mtime_ns))
-        if known is None:
-            known = self._known[mark] = self._looked_at(path, facts.st_size, facts.st_mtime)
+    def _recording(self, mark: _Seen, path: Path) -> Recording:
+        """Return what is known of a file that has not changed; what could not be read is looked at again."""
+        known = self._known.get(mark)
+        if known is None or known.about is None:
+            _, size_bytes, changed_ns = mark
+            known = self._looked_at(path, size_bytes, changed_ns / 1e9)
         return known
 
     def _looked_at(self, path: Path, size_bytes: int, changed_unix_s: float) -> Recording:
@@ -216,6 +220,13 @@ class Recordings:
         duration_s = max((record.at_ms for record in records), default=0) / 1000
         is_whole = bool(records) and records[-1].kind == _Kind.END
         return Recording(path.stem, about, since, duration_s, size_bytes, is_whole)
+
+
+def _facts(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:  # deleted meanwhile
+        return None
 
 
 def _not_found() -> RecordingError:

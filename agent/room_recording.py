@@ -269,12 +269,12 @@ class RoomRecording:
 
     def _tidy(self, making: set[str]) -> tuple[list[Recording], list[tuple[str, PanelRemoved]], float]:
         now = self._now()
-        known = [one for one in self._recordings.all() if one.id not in making]
+        known = self._recordings.all(but=making)
         if now >= CLOCK_WAS_WRONG_BEFORE and any(one.kept_since < CLOCK_WAS_WRONG_BEFORE for one in known):
             for one in known:
                 if one.kept_since < CLOCK_WAS_WRONG_BEFORE:
                     self._recordings.keep_from(one.id, now)
-            known = [one for one in self._recordings.all() if one.id not in making]
+            known = self._recordings.all(but=making)
         removed = []
         for one, reason in to_remove(known, self._settings, now=now, free_bytes=self._free_bytes()):
             try:

@@ -92,13 +92,15 @@ class SealedFile:
     def read(self, record: Record) -> bytes:
         """Return what a record holds."""
         frame = _FRAME.pack(record.kind, record.at_ms, record.size)
-        sealed = os.pread(self._file.fileno(), record.size + _TAG_BYTES, record.offset)
         try:
+            sealed = os.pread(self._file.fileno(), record.size + _TAG_BYTES, record.offset)
             return self._cipher.decrypt(_nonce(record.number), sealed, frame)
         except InvalidTag:
             raise RecordingError(
                 f"record {record.number} of the recording was damaged or changed", code="recording-unreadable"
             ) from None
+        except OSError as error:
+            raise RecordingError(f"the disk does not give the recording ({error.strerror})") from error
 
     def close(self) -> None:
         """Let the file go."""

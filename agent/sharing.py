@@ -118,10 +118,15 @@ class Sharing:
             try:
                 await self._send(waiting)
             except EstradeError as error:
-                waiting.state = "failed"
-                waiting.problem = Problem(code=error.code, message=error.message[:500])
-                log.warning("A recording is not shared", extra={"code": error.code, "reason": error.message})
+                self._fail(waiting, error)
+            except OSError as error:  # the disk's, or the authority's file of `[broker]` that is gone or is none
+                self._fail(waiting, ShareError(f"a file cannot be read ({error.strerror})", code="share-failed"))
             self._on_change()
+
+    def _fail(self, share: _Share, error: EstradeError) -> None:
+        share.state = "failed"
+        share.problem = Problem(code=error.code, message=error.message[:500])
+        log.warning("A recording is not shared", extra={"code": error.code, "reason": error.message})
 
     async def _send(self, share: _Share) -> None:
         share.state = "sending"

@@ -175,6 +175,11 @@ class Recorder:
                 return
             self._frames.append((frame, stamp_s))
             self._waiting_bytes += frame.size
+            if self._waiting_bytes <= MOST_WAITING_BYTES:
+                return
+            self._is_over = True  # told here, for the thread may hang in the disk for good
+            self._frames.clear()
+        self._on_failed(RecordingError("the disk does not keep up with the recording", code="recording-disk-slow"))
 
     def _run(self) -> None:
         error: Exception | None = None
@@ -184,13 +189,13 @@ class Recorder:
             error = met
         finally:
             with self._wake:
-                self._is_over = True
+                is_told, self._is_over = self._is_over, True
                 self._frames.clear()
             try:
                 self._keeper.close()
             except OSError as met:
                 error = error or met
-        if error is not None:
+        if error is not None and not is_told:
             log.warning("The recording ended by an error", exc_info=error)
             self._on_failed(error)
 
@@ -199,11 +204,11 @@ class Recorder:
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._has_stopped, max(0.0, due_s - self._now()))
-                is_last, waiting_bytes = self._has_stopped, self._waiting_bytes
+                if self._is_over:
+                    return
+                is_last = self._has_stopped
                 frames, self._frames, self._waiting_bytes = self._frames, deque(), 0
                 marks, self._marks = self._marks, []
-            if waiting_bytes > MOST_WAITING_BYTES:
-                raise RecordingError("the disk does not keep up with the recording", code="recording-disk-slow")
             now_s = self._now()
             due_s = now_s + FRAGMENT_S
             self._store(frames, marks, now_s)

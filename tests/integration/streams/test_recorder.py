@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +18,11 @@ import pytest
 
 from agent.media import BLOCK_S, Frame
 from agent.recordings import Recordings
-from agent.streams.recorder import Recorder
+from agent.streams.encoders import EncodedFrame
+from agent.streams.fmp4 import Parameters
+from agent.streams.layers import PictureTrackName
+from agent.streams.recorder import MOST_WAITING_BYTES, ChapterKind, Recorder
+from protocol.errors import RecordingError
 from protocol.messages import OnAir
 from tests.integration.streams.conftest import Room
 from tests.integration.streams.sources import film, picture, speak, tone
@@ -145,3 +150,34 @@ async def test_what_is_hidden_or_frozen_is_not_recorded(room: Room, tmp_path: Pa
     assert camera
     assert all(abs(luma - SLATE_Y) < 15 for luma in camera)
     assert all(abs(luma - DARK_Y) < 15 or abs(luma - SLATE_Y) < 15 for _, _, luma in pictures(mp4, 0))
+
+
+class Hanging:
+    """Keeps a recording on a disk that takes nothing until it is let go."""
+
+    def __init__(self) -> None:
+        self.asked, self.let_go = threading.Event(), threading.Event()
+
+    def chapter(self, kind: ChapterKind, at_ms: int) -> None:
+        self.asked.set()
+        self.let_go.wait(10)
+
+    def parameters(self, track: PictureTrackName, sets: Parameters) -> None: ...
+    def fragment(self, data: bytes, at_ms: int) -> None: ...
+    def finish(self, at_ms: int) -> None: ...
+    def close(self) -> None: ...
+
+
+async def test_a_disk_that_hangs_ends_the_recording_and_fills_no_memory() -> None:
+    disk, failures = Hanging(), list[Exception]()
+    recorder = Recorder(disk, time.monotonic(), board=lambda: None, on_failed=failures.append)
+    recorder.start()
+    await until(disk.asked.is_set)
+    for number in range(1 + 2 * MOST_WAITING_BYTES // 1_000_000):
+        picture_of_it = EncodedFrame("camera", "high", True, float(number), (b"\x65" + bytes(1_000_000),))
+        recorder.tracks["camera"].send(picture_of_it, float(number))
+    assert [error.code for error in failures if isinstance(error, RecordingError)] == ["recording-disk-slow"]
+    assert not recorder._frames
+    disk.let_go.set()
+    await asyncio.to_thread(recorder.join, 5.0)
+    assert len(failures) == 1

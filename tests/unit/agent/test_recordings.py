@@ -55,6 +55,22 @@ def recorded(recordings: Recordings, fragments: list[bytes], *, is_whole: bool =
     return file.id
 
 
+def test_the_list_forgets_what_is_gone_and_does_not_look_into_what_is_being_made(recordings: Recordings) -> None:
+    one, growing = recorded(recordings, [b"a"]), recorded(recordings, [b"b"], is_whole=False)
+    assert {found.id for found in recordings.all()} == {one, growing}
+    assert [found.id for found in recordings.all(but={growing})] == [one]
+    recordings.delete(one)
+    assert [found.id for found in recordings.all()] == [growing]
+    assert len(recordings._known) == 1
+
+
+def test_a_recording_that_could_not_be_read_for_a_moment_is_looked_at_again(tmp_path: Path) -> None:
+    keys = [KEY, OTHER, KEY]
+    recordings = Recordings(tmp_path, lambda: keys.pop(0), lambda: BEGAN)
+    recorded(recordings, [b"a"])
+    assert [found.about is None for found in (*recordings.all(), *recordings.all())] == [True, False]
+
+
 def test_what_was_sealed_comes_back_and_is_not_in_the_file(tmp_path: Path) -> None:
     path = sealed(tmp_path / "a", [b"the first", b"", b"the third" * 1000])
     assert contents(path) == [b"the first", b"", b"the third" * 1000]
