@@ -57,6 +57,8 @@ function showPhase(phase) {
   for (const id of SECTIONS) el(id).hidden = id !== phase;
   closeSheet();
   refresh();
+  if (isAttending()) keepAwake();
+  else letSleep();
   if (was === phase || was === 'loading') return;
   window.scrollTo(0, 0);
   const title = document.querySelector('#' + phase + ' h1');
@@ -237,7 +239,6 @@ function wireAttendance() {
     }
     if (phase === 'ended') questions.clear();
     if (phase === 'class') {
-      keepAwake();
       showOnLockScreen({
         title: attendance.view ? attendance.view.room_name : '',
         isMuted: () => stage.isMuted,
@@ -266,7 +267,7 @@ function wireAttendance() {
   on('greeted', () => (isNew = true));
   on('you', (/** @type {You} */ you) => {
     const phase = you.is_admitted ? 'class' : 'lobby';
-    if (root.dataset.phase !== phase && ['class', 'lobby'].indexOf(root.dataset.phase || '') >= 0) showPhase(phase);
+    if (root.dataset.phase !== phase && isAttending()) showPhase(phase);
     hand.take(you);
     talk.take(you);
     if (!isNew || !you.is_admitted) return;
@@ -400,15 +401,30 @@ function wireClass() {
   el('hear-try').addEventListener('click', () => trySound(el('hear-found')));
 }
 
+/** Whether the pupil is in class, or before its door. */
+function isAttending() {
+  return ['class', 'lobby'].indexOf(root.dataset.phase || '') >= 0;
+}
+
+/** What keeps the screen lit. @type {{released: boolean, release: () => Promise<void>} | null} */
+let awake = null;
+
 /** Keep the screen lit while in class, where the browser knows how. */
 async function keepAwake() {
   const lock = /** @type {any} */ (navigator).wakeLock;
-  if (!lock || document.visibilityState !== 'visible') return;
+  if (!lock || document.visibilityState !== 'visible' || (awake && !awake.released)) return;
   try {
-    await lock.request('screen');
+    awake = await lock.request('screen');
   } catch (error) {
     // refused on a low battery: the pupil's own setting stands
   }
+  if (!isAttending()) letSleep(); // it ended meanwhile
+}
+
+/** Nothing is shown any more for which the screen should stay lit. */
+function letSleep() {
+  if (awake) awake.release().catch(() => undefined);
+  awake = null;
 }
 
 // --- the page's own life -------------------------------------------------------------------------------------------
