@@ -154,11 +154,14 @@ class Relay:
             self._stood_s = 0.0
             try:
                 await self._publish()
-            except MediaServerError as error:
+            except (
+                Exception
+            ) as met:  # a file of the configuration, a certificate, whatever an answer provokes in aiortc
+                error = met if isinstance(met, MediaServerError) else _as_media_server_error(met)
                 failures = 1 if self._stood_s > MOST_RETRY_S else failures + 1
                 spread = random.uniform(0.5, 1.0)  # noqa: S311  # rooms must not all come back at once; no secret
                 pause_s = min(MOST_RETRY_S, FIRST_RETRY_S * 2 ** (failures - 1)) * spread
-                pause_s = max(pause_s, error.retry_after_s or 0.0)
+                pause_s = max(pause_s, min(error.retry_after_s or 0.0, MOST_RETRY_S))
                 log.log(
                     logging.WARNING if self.problem is None else logging.DEBUG,
                     "Nothing is published to the media server: %s",
@@ -212,3 +215,9 @@ class Relay:
         if (is_publishing, problem) != (self.is_publishing, self.problem):
             self.is_publishing, self.problem = is_publishing, problem
             self._on_change()
+
+
+def _as_media_server_error(met: Exception) -> MediaServerError:
+    """Return what people are told of a fault that nobody foresaw: the lesson does not fall for it."""
+    log.error("Publishing to the media server failed", exc_info=met)
+    return MediaServerError(f"the room cannot publish to the media server ({type(met).__name__}: {met})")

@@ -102,7 +102,7 @@ def _published(url: httpx.URL, response: httpx.Response) -> Published:
         raise MediaServerError(
             f"the media server at {url.host} refuses with {response.status_code}: {words(response)}",
             code="media-server-refused",
-            retry_after_s=float(retry_after) if retry_after.isdigit() else None,
+            retry_after_s=float(retry_after) if retry_after.isdecimal() else None,
         )
     kind, location = response.headers.get("content-type", "").split(";")[0].strip(), response.headers.get("location")
     if kind != SDP or not response.text.startswith("v=0") or location is None:

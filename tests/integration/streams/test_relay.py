@@ -145,6 +145,27 @@ async def test_a_refusal_is_told_in_its_words_and_asked_again(publishing: Publis
     assert publishing.relay.problem is None
 
 
+@pytest.mark.parametrize("authority", [None, "no certificate"])
+async def test_an_authority_that_is_none_is_told_and_no_lesson_falls(
+    server: MediaServer, tmp_path: Path, authority: str | None
+) -> None:
+    ca_file = tmp_path / "ca.pem"
+    if authority is not None:
+        ca_file.write_text(authority)
+    settings = RelaySettings(server.whip("b14-lesson"), server.whip("b14-board"), ca_file=ca_file)
+    async with open_room(StreamSettings(relay=settings)) as room:
+        relay, pupil = room.publisher.relay, Peer()
+        assert relay is not None
+        relay.want(True)
+        await until(lambda: relay.problem is not None, "a sentence")
+        assert relay.problem is not None
+        assert "cannot publish" in relay.problem.message
+        room.feed(speak(room.publisher))
+        await pupil.join(room.publisher, "v1", "first")
+        await pupil.until(lambda: pupil.sound.arrivals)
+        await pupil.close()
+
+
 async def test_pupils_move_to_the_media_server_and_back_without_a_new_connection(
     server: MediaServer, tmp_path: Path
 ) -> None:
