@@ -64,6 +64,7 @@ class TalkConnection:
                 await self._peer.setRemoteDescription(Description(self._plan.sdp, "offer"))
                 wire.be_dtls_server(self._peer)
                 await self._peer.setLocalDescription(await self._peer.createAnswer())
+            wire.be_patient(self._peer)
         except wire.NoCommonCodec as error:
             raise SignallingError("the microphone is not offered as Opus", code="no-common-codec") from error
         except TimeoutError as error:
