@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 
 from agent.streams.encoders import EncodedFrame
 from agent.streams.fanout import Fan
-from agent.streams.senders import ViewerSender
+from agent.streams.layers import TrackName
+from agent.streams.senders import AskingSender, ViewerSender
+
+CallLater = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
 
 PICTURE_BACKLOG, SOUND_BACKLOG = 15, 25
 """Half a second of camera, half a second of sound: a viewer who is further behind is not helped by more."""
@@ -127,7 +130,7 @@ class PictureFeed(Feed):
         sender: ViewerSender,
         *,
         now: Callable[[], float],
-        call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle],
+        call_later: CallLater,
         backlog_limit: int = PICTURE_BACKLOG,
         budget: KeyBudget | None = None,
     ) -> None:
@@ -242,3 +245,19 @@ class SoundFeed(Feed):
         if self.current is None or self._stop_s < float("inf"):
             return after_s >= -SAME_S
         return abs(after_s) <= SAME_S or after_s > STALLED_S
+
+
+def feed_for(
+    track: TrackName,
+    sender: AskingSender,
+    *,
+    now: Callable[[], float],
+    call_later: CallLater,
+    budget: KeyBudget | None = None,
+) -> Feed:
+    """Return a track's feed, which the sender asks from now on; ``budget`` of a picture's key frames."""
+    if track == "sound":
+        return SoundFeed(sender)
+    feed = PictureFeed(sender, now=now, call_later=call_later, budget=budget)
+    sender.on_key, sender.on_drained = feed.want_key, feed.drained
+    return feed

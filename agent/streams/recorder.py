@@ -58,13 +58,14 @@ class Keeper(Protocol):
 
 
 class RecordedTrack:
-    """The recorder's way in for one track: a `senders.ViewerSender` that is never behind.
+    """The recorder's way in for one track: a `senders.AskingSender` that is never behind.
 
     ``on_key`` asks for a key frame: now and then one is made for whoever looks for a place in the recording.
     """
 
     def __init__(self, take: Callable[[EncodedFrame, float], None]) -> None:
         self.on_key: Callable[[], None] = lambda: None
+        self.on_drained: Callable[[], None] = lambda: None
         self._take = take
         self._key_s = float("-inf")
 

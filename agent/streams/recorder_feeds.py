@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from agent.streams.feed import Feed, PictureFeed, SoundFeed
+from agent.streams.feed import CallLater, Feed, feed_for
 from agent.streams.layers import WITHOUT_PUPIL, StreamSettings, TrackName
 from agent.streams.recorder import RecordedTrack
 from agent.streams.tracks import RoomTracks
@@ -24,7 +23,7 @@ class RecorderFeeds:
         tracks: RoomTracks,
         settings: StreamSettings,
         recorded: Mapping[TrackName, RecordedTrack],
-        call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle],
+        call_later: CallLater,
     ) -> None:
         self._feeds: list[Feed] = []
         best = {
@@ -33,12 +32,7 @@ class RecorderFeeds:
             "camera": settings.camera_layers()[0].name,
         }
         for track, sender in recorded.items():
-            feed: Feed
-            if track == "sound":
-                feed = SoundFeed(sender)
-            else:
-                feed = PictureFeed(sender, now=time.monotonic, call_later=call_later)
-                sender.on_key = feed.want_key
+            feed = feed_for(track, sender, now=time.monotonic, call_later=call_later)
             self._feeds.append(feed)
             feed.want(tracks.fan(track, best[track]))
 

@@ -18,7 +18,7 @@ from aiortc import RTCSessionDescription as Description
 from agent.streams import wire
 from agent.streams.clock import SOUND_RATE_HZ, VIDEO_RATE_HZ, RoomClock
 from agent.streams.fanout import Fan
-from agent.streams.feed import Feed, KeyBudget, PictureFeed, SoundFeed
+from agent.streams.feed import Feed, KeyBudget, feed_for
 from agent.streams.layers import TrackName
 from agent.streams.relay_settings import RelaySettings
 from agent.streams.senders import AiortcSender
@@ -81,15 +81,10 @@ class RelaySession:
             raise MediaServerError("the media server answered, and no packet finds its way to it; look at its ports")
         self._connected_mono_s = time.monotonic()
         for track, sender in self.senders.items():
-            feed: Feed
-            if track == "sound":
-                feed = SoundFeed(sender)
-            else:
-                # many players stand behind this one viewer, and each who comes wants a key frame
-                budget = KeyBudget(burst=6, refill_s=1.0)
-                loop = asyncio.get_running_loop()
-                feed = PictureFeed(sender, now=time.monotonic, call_later=loop.call_later, budget=budget)
-                sender.on_key, sender.on_drained = feed.want_key, feed.drained
+            # many players stand behind this one viewer, and each who comes wants a key frame
+            budget = KeyBudget(burst=6, refill_s=1.0)
+            call_later = asyncio.get_running_loop().call_later
+            feed = feed_for(track, sender, now=time.monotonic, call_later=call_later, budget=budget)
             feed.want(fan_of(track))
             self._feeds.append(feed)
 

@@ -29,6 +29,13 @@ class ViewerSender(Protocol):
         ...
 
 
+class AskingSender(ViewerSender, Protocol):
+    """One that calls ``on_key`` when its viewer cannot decode on, ``on_drained`` when it has sent everything."""
+
+    on_key: Callable[[], None]
+    on_drained: Callable[[], None]
+
+
 class AiortcSender:
     """Gives frames to aiortc's own sender, which asks for them: a `ViewerSender` and a `wire.Source`."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from agent.streams.adaptation import Adaptation
 from agent.streams.fanout import Fan
-from agent.streams.feed import Feed, PictureFeed, SoundFeed
+from agent.streams.feed import CallLater, Feed, feed_for
 from agent.streams.ladder import TILES, Choice, Layers
 from agent.streams.layers import WITHOUT_PUPIL, TrackName
 from agent.streams.line_numbers import LineNumbers
@@ -17,8 +16,6 @@ from agent.streams.senders import AiortcSender
 from agent.streams.tile_feed import TileLine
 from agent.streams.tracks import RoomTracks
 from protocol import channel
-
-CallLater = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
 
 
 class ViewerFeeds:
@@ -67,13 +64,7 @@ class ViewerFeeds:
         """The viewer is connected: give it what its adaptation chooses, from now on."""
         self._numbers = LineNumbers(senders)
         for track, sender in senders.items():
-            feed: Feed
-            if track == "sound":
-                feed = SoundFeed(sender)
-            else:
-                feed = PictureFeed(sender, now=self._now, call_later=self._call_later)
-                sender.on_key, sender.on_drained = feed.want_key, feed.drained
-            self.feeds[track] = feed
+            self.feeds[track] = feed_for(track, sender, now=self._now, call_later=self._call_later)
         self._give(self._as_sent(self._adaptation.choice(self._now())))
         self.release()
 
