@@ -27,7 +27,7 @@ from agent.streams.picture_track import StandInReason
 from agent.streams.preview import Preview
 from agent.streams.programme import Programme
 from agent.streams.recorder import RecordedTrack
-from agent.streams.recorder_feeds import RecorderFeeds
+from agent.streams.recorder_feeds import Recorders
 from agent.streams.roster import Roster
 from agent.streams.routes import Routes, ways
 from agent.streams.tracks import RoomTracks
@@ -127,6 +127,7 @@ class Publisher:
         self._pacer = Pacer(time.monotonic, self._loop.call_later)
         self._tracks = RoomTracks(settings, filters=filters, loop=self._loop, on_fault=self._failed, hardware=hardware)
         self._pictures = self._tracks.pictures
+        self._recorders = Recorders(self._tracks, settings, self._loop.call_later)
         self._speaker: str | None = None
         """The holder who speaks."""
         self._programme = Programme(
@@ -219,6 +220,7 @@ class Publisher:
             self._tracks.set_rate_share(limits.rate_share)
             for feeds in self._feeds.values():
                 feeds.limit(limits.cameras, limits.boards)
+            self._recorders.limit(limits.cameras, limits.boards)
 
     # --- what is sent ---------------------------------------------------------------------------------------------
 
@@ -270,7 +272,7 @@ class Publisher:
 
     def record(self, tracks: Mapping[TrackName, RecordedTrack]) -> Callable[[], None]:
         """Give a recorder what pupils are sent, also while nobody watches; return the function that ends it."""
-        return RecorderFeeds(self._tracks, self._settings, tracks, self._loop.call_later).close
+        return self._recorders.join(tracks)
 
     def board_shown(self) -> Picture | None:
         """Return the board's own picture as it is sent now; None while a stand-in is. Any thread."""

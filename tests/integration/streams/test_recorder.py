@@ -21,11 +21,12 @@ from agent.recordings import Recordings
 from agent.streams.encoders import EncodedFrame
 from agent.streams.fmp4 import Parameters
 from agent.streams.layers import PictureTrackName
+from agent.streams.load import Limits
 from agent.streams.recorder import MOST_WAITING_BYTES, ChapterKind, Recorder
 from protocol.errors import RecordingError
 from protocol.messages import OnAir
 from tests.integration.streams.conftest import Room
-from tests.integration.streams.sources import film, picture, speak, tone
+from tests.integration.streams.sources import again, film, picture, speak, tone
 from tests.waiting import until
 
 pytestmark = pytest.mark.timed
@@ -181,3 +182,23 @@ async def test_a_disk_that_hangs_ends_the_recording_and_fills_no_memory() -> Non
     disk.let_go.set()
     await asyncio.to_thread(recorder.join, 5.0)
     assert len(failures) == 1
+
+
+async def test_a_machine_that_is_too_busy_records_the_layers_that_pupils_are_left_with(
+    room: Room, tmp_path: Path
+) -> None:
+    """From the middle of one recording on, and from the beginning of the next."""
+    cameras, boards = [picture(n, 1280, 720) for n in range(3)], [picture(n, 1920, 1080) for n in range(3)]
+    room.feed(film(room.publisher, "camera", 15, make=lambda n: again(cameras, n)))
+    room.feed(film(room.publisher, "board", 2, make=lambda n: again(boards, n)))
+    async with recording(room, tmp_path / "one") as recorder:
+        await until(lambda: recorder.seconds >= 2)
+        room.publisher.limit(Limits(0.5, 1, 1))
+        await until(lambda: recorder.seconds >= 4)
+    async with recording(room, tmp_path / "two") as recorder:
+        await until(lambda: recorder.seconds >= 1.5)
+    for track, whole, less in ((1, 1280, 640), (0, 1920, 960)):
+        first, second = ([width for _, width, _ in pictures(mp4_of(tmp_path / name), track)] for name in ("one", "two"))
+        assert first == sorted(first, reverse=True)
+        assert set(first) == {whole, less}
+        assert set(second) == {less}
