@@ -19,7 +19,7 @@
  * @property {number} lossPercent
  * @property {number | null} rttMs
  * @property {number} kbps
- * @property {number} bytes since the connection began
+ * @property {number} bytes since the connection began; like `kbps` with what came over data channels
  * @property {string} path `host`, `srflx`, `prflx`, `relay`, or empty
  */
 
@@ -28,6 +28,8 @@ export class Meter {
   constructor() {
     /** @private @type {Record<string, {packets: number, lost: number, frames: number, bytes: number, energy: number, seconds: number}>} */
     this.last = {};
+    /** What came over each data channel, by the id of its report: one that was closed is reported no more. @private @type {Record<string, number>} */
+    this.data = {};
     /** @private @type {number | null} */
     this.lastMs = null;
   }
@@ -49,10 +51,13 @@ export class Meter {
     let kbps = 0;
     /** @type {Record<string, any>} */
     const byId = {};
+    const rate = (/** @type {number} */ delta) => (seconds > 0 ? Math.max(0, delta) / seconds : 0);
+    const dataBefore = total(this.data);
     /** @type {any} */
     let pair = null;
     report.forEach((entry) => {
       byId[entry.id] = entry;
+      if (entry.type === 'data-channel') this.data[entry.id] = entry.bytesReceived || 0;
       if (entry.type === 'candidate-pair' && entry.nominated && entry.state === 'succeeded') pair = entry;
     });
     for (const id of Object.keys(byId)) {
@@ -74,7 +79,6 @@ export class Meter {
       const was = this.last[name] || { packets: 0, lost: 0, frames: 0, bytes: 0, energy: 0, seconds: 0 };
       this.last[name] = now;
       bytes += now.bytes;
-      const rate = (/** @type {number} */ delta) => (seconds > 0 ? Math.max(0, delta) / seconds : 0);
       const heardS = now.seconds - was.seconds;
       tracks[name] = {
         packets: Math.max(0, now.packets - was.packets),
@@ -89,16 +93,22 @@ export class Meter {
       lost += tracks[name].lost;
       kbps += tracks[name].kbps;
     }
+    const data = total(this.data);
     const local = pair && byId[pair.localCandidateId];
     return {
       tracks,
       lossPercent: received + lost > 0 ? Math.min(100, (100 * lost) / (received + lost)) : 0,
       rttMs: pair && pair.currentRoundTripTime != null ? pair.currentRoundTripTime * 1000 : null,
-      kbps,
-      bytes,
+      kbps: kbps + (rate(data - dataBefore) * 8) / 1000,
+      bytes: bytes + data,
       path: (local && local.candidateType) || '',
     };
   }
+}
+
+/** @param {Record<string, number>} counts */
+function total(counts) {
+  return Object.keys(counts).reduce((sum, id) => sum + counts[id], 0);
 }
 
 /** @returns {TrackSample} */

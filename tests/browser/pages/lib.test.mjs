@@ -116,6 +116,19 @@ test('rates are of the time between two looks, whatever name the browser gives a
   assert.equal(sample.tracks.board.fps, 0);
 });
 
+test('what comes over data channels counts too, also once a channel is closed', () => {
+  const meter = new Meter();
+  const channel = (id, bytesReceived) => ({ id, type: 'data-channel', bytesReceived });
+  const media = report(100, 0, 10, 1000);
+  meter.read([...media, channel('lesson', 200)], { 0: 'sound' }, 0);
+  const opened = meter.read([...media, channel('lesson', 300), channel('tiles', 4900)], { 0: 'sound' }, 1000);
+  assert.equal(opened.kbps, 40);
+  assert.equal(opened.bytes, 6200);
+  const closed = meter.read([...media, channel('lesson', 300)], { 0: 'sound' }, 2000);
+  assert.equal(closed.kbps, 0);
+  assert.equal(closed.bytes, 6200);
+});
+
 test('dates have the form of the region that the reader lives in, else of Europe', () => {
   assert.equal(regional('en', ['fr', 'en-US']), 'en-US');
   assert.equal(regional('en', ['fr-FR', 'en']), 'en-GB');
