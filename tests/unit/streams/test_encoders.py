@@ -14,6 +14,7 @@ import pytest
 from agent.media import BLOCK_S, BLOCK_SAMPLES, SAMPLE_RATE_HZ, AudioBlock, Frame
 from agent.streams.encoders import OPUS_DELAY_S, EncodedFrame, Picture, SoundEncoder, VideoEncoder
 from agent.streams.layers import StreamSettings, VideoLayer
+from tests.rig import wait_for
 
 SETTINGS = StreamSettings()
 CAMERA, BOARD = SETTINGS.camera_layers()[0], SETTINGS.board_layers()[0]
@@ -188,6 +189,50 @@ def test_sound_comes_out_as_it_went_in_and_says_when_it_was_said() -> None:
     loudness = np.sqrt(np.mean(np.concatenate([h.ravel() for h in heard[5:]]) ** 2))
     loudness = loudness / 32_768 if loudness > 1 else loudness
     assert loudness == pytest.approx(8_000 / 32_768 / np.sqrt(2), rel=0.15)
+
+
+def test_sound_of_the_low_layer_comes_in_packets_of_60_ms_that_hold_what_was_said_in_one_go() -> None:
+    """A block that is missing in the middle: what was gathered before it is no packet, and the next one begins anew."""
+    layer = SETTINGS.sound_layers()[-1]
+    assert layer.blocks == 3
+    out: queue.Queue[EncodedFrame | BaseException] = queue.Queue()
+    encoder = SoundEncoder(layer, out.put, out.put)
+    encoder.start()
+    numbers = [*range(6), 6, 7, *range(9, 15)]
+    for n in numbers:
+        encoder.submit(AudioBlock(np.full(BLOCK_SAMPLES, 500, np.int16), 100.0 + n * BLOCK_S, n))
+    made = [out.get(timeout=WAIT_S) for _ in range(4)]
+    encoder.stop()
+    encoder.join(WAIT_S)
+    assert out.empty()
+    frames = [frame for frame in made if isinstance(frame, EncodedFrame)]
+    begun = [round((frame.captured_mono_s + OPUS_DELAY_S - 100.0) / BLOCK_S) for frame in frames]
+    assert begun == [0, 3, 9, 12]
+    assert [frame.duration_s for frame in frames] == pytest.approx([0.06] * 4)
+    decoder = av.CodecContext.create("libopus", "r")
+    decoder.sample_rate, decoder.layout = SAMPLE_RATE_HZ, "mono"
+    samples = [one.samples for frame in frames for one in decoder.decode(av.Packet(frame.units[0]))]
+    assert samples[1:] == [3 * BLOCK_SAMPLES] * 3  # of the first, the decoder keeps what the codec begins with
+
+
+def test_a_layer_that_rests_gives_its_codec_back_and_begins_with_a_key_frame(
+    bench: Callable[[VideoLayer], Bench],
+) -> None:
+    one = bench(CAMERA)
+    one.encoder.prepare(320, 180)
+    assert [one.encode(grey(n)).key for n in range(3)] == [True, False, False]
+    one.encoder.rest()
+    wait_for(lambda: one.encoder._codec is None, "the codec to be given back", WAIT_S)
+    one.encoder.start()
+    assert [one.encode(grey(n)).key for n in range(3, 5)] == [True, False]
+
+
+def test_what_waits_when_a_layer_comes_to_rest_is_not_encoded_later() -> None:
+    one = Bench(CAMERA)
+    one.encoder.submit(Picture(0.0, lambda: grey(0)), 0.0)
+    assert one.encoder.has_waiting
+    one.encoder.rest()
+    assert not one.encoder.has_waiting
 
 
 def test_sound_that_waits_too_long_loses_its_oldest() -> None:
