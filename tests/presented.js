@@ -32,26 +32,26 @@
   };
   const fresh = () => ({ count: 0, first: null, firstReal: null, firstReceived: null, captured: null, pairs: [], wasWhite: false });
 
-  /** How wide a block of the strip may be: in a picture of its own size, or of a layer smaller than the usual camera. */
-  const sides = (width) => [Math.floor(width / BLOCKS / 2) * 2, (width * 26) / 1280];
+  /** How wide a block of the strip may be: in a picture of its own size, or of a layer smaller than the usual camera or board. */
+  const sides = (width) => [Math.floor(width / BLOCKS / 2) * 2, (width * 26) / 1280, (width * 40) / 1920];
 
-  /** The wall clock in the time strip of a row of luma, or null; the strip is told in agent/devices/simulated.py. */
-  function readStrip(luma, at, side) {
+  /** The wall clock in the time strip of a row, or null; the strip is told in agent/devices/simulated.py. */
+  function readStrip(bright, side) {
     let text = '';
-    for (let block = 0; block < BLOCKS; block += 1) text += luma[at + Math.floor((block + 0.5) * side)] > BRIGHT ? '1' : '0';
+    for (let block = 0; block < BLOCKS; block += 1) text += bright(Math.floor((block + 0.5) * side)) > BRIGHT ? '1' : '0';
     if (!text.startsWith('10')) return null;
     const ms = parseInt(text.slice(2, 2 + BITS), 2);
     const isNow = Math.abs(ms - wall(performance.now())) < 120000; // four check bits alone are not many
     return isNow && ms % CHECK === parseInt(text.slice(2 + BITS), 2) ? ms : null;
   }
 
-  /** Copy one row of the picture's luma; return it and where it begins. */
+  /** Copy one row of the picture; return how bright it is at each x: its luma, or the green of a browser that gives RGB. */
   async function row(frame, y, width) {
     const options = { rect: { x: 0, y: y & ~1, width: width & ~1, height: 2 } };
     const size = frame.allocationSize(options);
     const into = new Uint8Array(size);
     const [plane] = await frame.copyTo(into, options);
-    return [into, plane.offset];
+    return /^(BGR|RGB)/.test(frame.format) ? (x) => into[plane.offset + 4 * x + 1] : (x) => into[plane.offset + x];
   }
 
   async function look(track, name, frame, times) {
@@ -60,8 +60,7 @@
       let captured = null;
       for (const side of sides(codedWidth)) {
         if (captured !== null) break;
-        const [strip, at] = await row(frame, side >> 1, codedWidth);
-        captured = readStrip(strip, at, side);
+        captured = readStrip(await row(frame, side >> 1, codedWidth), side);
       }
       if (captured === null) seen.unread += 1;
       else {
@@ -70,9 +69,9 @@
         if (seen.keepsPairs) track.pairs.push([captured, times.received, times.composed, times.shown]);
       }
       if (name !== 'camera') return;
-      const [middle, start] = await row(frame, codedHeight >> 1, codedWidth);
+      const middle = await row(frame, codedHeight >> 1, codedWidth);
       let darkest = 255;
-      for (let x = 0; x < codedWidth; x += 16) darkest = Math.min(darkest, middle[start + x]);
+      for (let x = 0; x < codedWidth; x += 16) darkest = Math.min(darkest, middle(x));
       const isWhite = darkest > FLASH;
       if (isWhite && !track.wasWhite) seen.flashes.push(times.shown);
       track.wasWhite = isWhite;

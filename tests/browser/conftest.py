@@ -1,4 +1,4 @@
-"""One Estrade and one Chromium for the whole folder: starting them takes longer than most tests."""
+"""One Estrade and one Chromium for the whole folder: starting them takes longer than most tests. Firefox by module."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
-from tests import chromium
-from tests.browser.people import People
+from tests import chromium, firefox
+from tests.browser.people import Attendee, People
+from tests.firefox import Firefox
+from tests.integration.devices.soundserver import sound_server
 from tests.peers import need
 from tests.rig import Rig
 
 FLASH_AND_BEEP_S = 1.0
+FIREFOX_PATIENCE = 3.0
+"""Room, centre and two browsers, one of which decodes in software and draws without a screen, on two cores."""
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +61,27 @@ async def people(rig: Rig, browser: Browser) -> AsyncIterator[People]:
         if (view := rig.panel()) is not None and view["state"] != "idle":
             rig.press("lesson/stop")
         rig.wait_state("idle")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def fox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Firefox]:
+    """A Firefox on a computer with a loudspeaker."""
+    program = need(firefox.PROGRAM, firefox.PACKAGE)
+    folder = tmp_path_factory.mktemp("firefox")
+    with sound_server(folder / "sound") as server:
+        async with firefox.running(program, folder, server.environment) as opened:
+            yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def fox_pupil(people: People, fox: Firefox) -> AsyncIterator[Attendee]:
+    """A pupil at the link, in Firefox; afterwards its page has not complained."""
+    page = await fox.page()
+    await page.goto(people.rig.links["pupil"])
+    await page.wait_for_selector("html[data-phase=join]")
+    try:
+        yield Attendee(page, patience=FIREFOX_PATIENCE)
+    finally:
+        await page.close()
+    found = fox.complaints(people.rig.links["pupil"])
+    assert not found, "\n".join(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from playwright.async_api import Browser, BrowserContext, Page
 
@@ -30,17 +30,33 @@ async def until(condition: Callable[[], Awaitable[object]], what: str, deadline_
         await asyncio.sleep(0.1)
 
 
-class Viewer:
-    """A page that plays a lesson and records what it presents (`tests/presented.js`)."""
+class OpenPage(Protocol):
+    """What is needed of a page to take part in a lesson, in whichever browser."""
 
-    def __init__(self, page: Page, tracks: Sequence[str] = TRACKS) -> None:
+    @property
+    def url(self) -> str: ...
+
+    async def evaluate(self, expression: str, arg: Any = None) -> Any: ...
+
+    async def goto(self, url: str) -> object: ...
+
+    async def click(self, selector: str) -> None: ...
+
+    async def fill(self, selector: str, value: str) -> None: ...
+
+    async def wait_for_selector(self, selector: str, *, timeout: float) -> object: ...
+
+
+class Watcher:
+    """A page that plays a lesson and records what it presents (`tests/presented.js`).
+
+    ``patience`` multiplies the deadlines: for a browser that is slower where everything runs on one machine.
+    """
+
+    def __init__(self, page: OpenPage, tracks: Sequence[str] = TRACKS, patience: float = 1.0) -> None:
         self.page = page
         self._tracks = tracks
-
-    async def reads(self, selector: str, words: str) -> None:
-        """Wait until an element is visible and says these words."""
-        element = self.page.locator(selector, has_text=words)
-        await element.wait_for(state="visible", timeout=DEADLINE_S * 1000)
+        self._deadline_s = DEADLINE_S * patience
 
     async def seen(self) -> dict[str, Any]:
         """Return what the page recorded."""
@@ -61,7 +77,7 @@ class Viewer:
         captured: float = await self.page.evaluate("name => (seen.tracks[name] || {}).captured || 0", track)
         return captured
 
-    async def sees_the_room(self, track: str | None = None, deadline_s: float = DEADLINE_S) -> None:
+    async def sees_the_room(self, track: str | None = None, deadline_s: float | None = None) -> None:
         """Wait until a picture captured after this call is presented; of any track where it does not matter of which.
 
         A pupil whose line seems narrow, as on a busy machine, is sent the board alone.
@@ -72,7 +88,7 @@ class Viewer:
         async def has() -> bool:
             return max([await self.captured_ms(one) for one in tracks]) > called_ms
 
-        await until(has, f"a picture of now ({' or '.join(tracks)}) on {self.page.url}", deadline_s)
+        await until(has, f"a picture of now ({' or '.join(tracks)}) on {self.page.url}", deadline_s or self._deadline_s)
 
     async def hears_the_room(self) -> None:
         """Wait until beeps arrive."""
@@ -81,11 +97,11 @@ class Viewer:
         async def has() -> bool:
             return await self.energy() > before + 1e-3
 
-        await until(has, f"sound on {self.page.url}")
+        await until(has, f"sound on {self.page.url}", self._deadline_s)
 
 
-class Pupil(Viewer):
-    """The pupil's page."""
+class Attendee(Watcher):
+    """The pupil's page, in whichever browser."""
 
     async def enter(self, name: str) -> None:
         await self.page.fill("#name", name)
@@ -93,7 +109,7 @@ class Pupil(Viewer):
 
     async def is_in(self, phase: str) -> None:
         """Wait for a phase of the page: ``waiting``, ``class``, ``ended``, ``refused``."""
-        await self.page.wait_for_selector(f"html[data-phase={phase}]", timeout=DEADLINE_S * 1000)
+        await self.page.wait_for_selector(f"html[data-phase={phase}]", timeout=self._deadline_s * 1000)
 
     async def is_in_class(self) -> None:
         """Wait until both videos show pictures of now."""
@@ -101,6 +117,24 @@ class Pupil(Viewer):
         await self.sees_the_room("camera")
         # its keep-alive picture is due each few seconds while nobody writes
         await self.sees_the_room("board")
+
+
+class Viewer(Watcher):
+    """Such a page in Chromium."""
+
+    page: Page
+
+    def __init__(self, page: Page, tracks: Sequence[str] = TRACKS) -> None:
+        super().__init__(page, tracks)
+
+    async def reads(self, selector: str, words: str) -> None:
+        """Wait until an element is visible and says these words."""
+        element = self.page.locator(selector, has_text=words)
+        await element.wait_for(state="visible", timeout=DEADLINE_S * 1000)
+
+
+class Pupil(Viewer, Attendee):
+    """The pupil's page in Chromium."""
 
 
 class People:

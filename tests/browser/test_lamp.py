@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.people import People, Pupil
+from tests.browser.people import Attendee, People
 from tests.peers import need
 from tests.rig import Rig
 
@@ -64,17 +64,25 @@ async def hears(panel: Page, within_s: float) -> None:
     await expect(lamp).to_contain_text("1 sur 1 vous entendent et vous voient", timeout=within_s * 1000)
 
 
-async def in_class(people: People) -> tuple[Page, Pupil]:
-    panel, pupil = await people.teacher(), await people.pupil()
+async def in_class(people: People, pupil: Attendee, within_s: float) -> Page:
+    panel = await people.teacher()
     await asyncio.to_thread(people.rig.press, "lesson/start")
     await pupil.enter("Lina")
     await pupil.is_in("class")
-    await hears(panel, 20)
-    return panel, pupil
+    await hears(panel, within_s)
+    return panel
 
 
 async def test_the_lamp_tells_a_mute_and_another_microphone(people: People) -> None:
-    panel, pupil = await in_class(people)
+    await tells_truth(people, await people.pupil())
+
+
+async def test_the_lamp_tells_the_same_of_a_pupil_in_firefox(people: People, fox_pupil: Attendee) -> None:
+    await tells_truth(people, fox_pupil, 45)
+
+
+async def tells_truth(people: People, pupil: Attendee, in_class_s: float = 20) -> None:
+    panel = await in_class(people, pupil, in_class_s)
     await pupil.page.click("#mute")
     await says(panel, "a coupé le son", "0 sur 1")
     await pupil.page.click("#mute")

@@ -38,6 +38,10 @@ class Tile {
     this.startedAt = performance.now();
     /** Pictures that the browser counted at the last look. @type {{frames: number, at: number} | null} */
     this.counted = null;
+    /** How many pictures were shown, as told with the newest. @private @type {number | null} */
+    this.presented = null;
+    /** @private */
+    this.isFollowing = false;
     /** performance.now() when pictures last came. */
     this.movedAt = 0;
     const shown = () => {
@@ -84,12 +88,30 @@ class Tile {
   /** Pictures a second shown since the last call, of tiles always one; null in the background, or where the browser does not count. */
   shownFps() {
     if (this.hasParts()) return 1; // a board that stands still is sent once
-    const counted = this.video.getVideoPlaybackQuality ? this.video.getVideoPlaybackQuality().totalVideoFrames : null;
+    const counted = this.countShown();
     const now = performance.now();
     const was = this.counted;
     this.counted = counted === null || document.visibilityState !== 'visible' ? null : { frames: counted, at: now };
     if (!was || !this.counted || now - was.at < 1) return null;
     return (Math.max(0, this.counted.frames - was.frames) * 1000) / (now - was.at);
+  }
+
+  /** @private Pictures shown so far; null where the browser does not count. */
+  countShown() {
+    const counted = this.video.getVideoPlaybackQuality ? this.video.getVideoPlaybackQuality().totalVideoFrames : null;
+    if (counted !== 0 || !this.hasPicture || !('requestVideoFrameCallback' in this.video)) return counted;
+    // Firefox counts none of a live stream there, and tells their number with each.
+    if (!this.isFollowing) this.followShown();
+    return this.presented;
+  }
+
+  /** @private */
+  followShown() {
+    this.isFollowing = true;
+    this.video.requestVideoFrameCallback((now, { presentedFrames }) => {
+      this.presented = presentedFrames;
+      this.followShown();
+    });
   }
 
   /** Whether tiles are what is seen. */

@@ -58,7 +58,8 @@ def test_all_locks_agree() -> None:
 def test_a_room_gets_no_tool_of_ours() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     dev = named(extras.pop("dev")) - named([name for extra in extras.values() for name in extra])
-    brought = {"agent": {"httpx"}, "controller": set[str]()}  # by onvif-zeep-async, for its own use
+    # by onvif-zeep-async and by uvicorn, for their own use
+    brought = {"agent": {"httpx", "websockets"}, "controller": {"websockets"}}
     for lock in ("agent", "controller"):
         assert (dev - brought[lock]) & pins(ROOT / f"requirements/{lock}.txt").keys() == set()
 
