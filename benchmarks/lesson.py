@@ -231,16 +231,28 @@ async def lip_sync(bench: Bench) -> Figures:
 
 
 async def agent_load(bench: Bench) -> Figures:
-    """The agent's tree, idle and then in a lesson as usual: a film of 720p30, speech, a stroke a second, panel open."""
+    """The agent's tree, idle and then in a lesson as usual: a film of 720p30, speech, a stroke a second, panel open.
+
+    Then in another one in which one of the five pupils has no H.264.
+    """
     film = await asyncio.to_thread(recording)
     async with bench.room(USUAL_BOARD, camera=str(film)) as people:
         await people.teacher()
         await asyncio.sleep(5)  # the spare capture processes have their imports done
         idle = await measure(people.rig.agent, bench.amount.watch_s)
-        async with usual_lesson(people, has_panel=True):
+        async with usual_lesson(people, has_panel=True) as pupil:
             await asyncio.sleep(5)
             live = await measure(people.rig.agent, bench.amount.watch_s)
-    return {**_named("agent_idle", idle), **_named("agent_live", live)}
+        await pupil.page.context.close()
+        await asyncio.to_thread(people.rig.press, "lesson/stop")
+        await asyncio.to_thread(people.rig.wait_ready)
+        async with usual_lesson(people, has_panel=True, without_h264=1):
+            await asyncio.sleep(5)
+            vp8 = await measure(people.rig.agent, bench.amount.watch_s)
+            view = await asyncio.to_thread(people.rig.panel)
+            sent = [one["sending"]["camera"] for one in (view or {}).get("viewers", ()) if one["sending"]]
+            assert sent.count("vp8") == 1, sent
+    return {**_named("agent_idle", idle), **_named("agent_live", live), **_named("agent_live_vp8", vp8)}
 
 
 async def stock_load(bench: Bench) -> Figures:
@@ -261,8 +273,11 @@ async def stock_load(bench: Bench) -> Figures:
 
 
 @asynccontextmanager
-async def usual_lesson(people: People, *, has_panel: bool = False) -> AsyncIterator[Pupil]:
-    """Begin a lesson with five pupils; yield the one with a browser. ``has_panel``: the panel is open already."""
+async def usual_lesson(people: People, *, has_panel: bool = False, without_h264: int = 0) -> AsyncIterator[Pupil]:
+    """Begin a lesson with five pupils; yield the one with a browser. ``has_panel``: the panel is open already.
+
+    ``without_h264`` of the others have VP8 alone.
+    """
     if not has_panel:
         await people.teacher()
     await asyncio.to_thread(people.rig.press, "lesson/start")
@@ -271,7 +286,8 @@ async def usual_lesson(people: People, *, has_panel: bool = False) -> AsyncItera
     await pupil.enter("Lina")
     await pupil.is_in("class")
     centre, _, secret = people.rig.links["pupil"].partition("/j/")
-    async with light_pupils("--centre", centre, f"--link={secret}", count=LIGHT_PUPILS):  # it may begin with "-"
+    door = ("--centre", centre, f"--link={secret}", f"--without-h264={without_h264}")  # a secret may begin with "-"
+    async with light_pupils(*door, count=LIGHT_PUPILS):
         yield pupil
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import httpx
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
+from aiortc.codecs import get_capabilities
 from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import RtpPacket
 
@@ -78,6 +79,8 @@ class LightPupil:
 
     name: str
     kinds: Sequence[str]
+    has_h264: bool = True
+    """False: it has VP8 alone, as Debian's Firefox."""
     pc: RTCPeerConnection = field(init=False)
     counts: list[Count] = field(init=False, default_factory=list)
 
@@ -85,7 +88,11 @@ class LightPupil:
         # every m-line has its own transport in the offer, as aiortc's answering side wants it; the answer bundles them
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_COMPAT))
         for kind in self.kinds:
-            receiver: Any = self.pc.addTransceiver(kind, direction="recvonly").receiver
+            transceiver = self.pc.addTransceiver(kind, direction="recvonly")
+            if kind == "video" and not self.has_h264:
+                known = get_capabilities("video").codecs
+                transceiver.setCodecPreferences([one for one in known if one.mimeType in ("video/VP8", "video/rtx")])
+            receiver: Any = transceiver.receiver
             receiver.__class__ = CountingReceiver
             receiver.clock_rate_hz = 48_000 if kind == "audio" else 90_000
             receiver.count = Count()
@@ -154,10 +161,14 @@ async def attending(*arguments: str, count: int) -> AsyncIterator[list[dict[str,
         await process.wait()
 
 
-async def attend(count: int, centre: str | None, link: str | None, whep: str | None, pictures: int) -> None:
-    """Let ``count`` pupils attend until standard input ends."""
+async def attend(
+    count: int, centre: str | None, link: str | None, whep: str | None, pictures: int, without_h264: int
+) -> None:
+    """Let ``count`` pupils attend until standard input ends; the last ``without_h264`` of them have VP8 alone."""
     kinds = ("audio", *["video"] * pictures)
-    pupils = [LightPupil(f"Pupil {number}", kinds) for number in range(1, count + 1)]
+    pupils = [
+        LightPupil(f"Pupil {number}", kinds, has_h264=number <= count - without_h264) for number in range(1, count + 1)
+    ]
     async with httpx.AsyncClient(timeout=CONNECT_S) as http:
         for pupil in pupils:
             headers: dict[str, str] = {}
@@ -194,8 +205,9 @@ def main() -> None:
     parser.add_argument("--link", help="the secret part of a room's link")
     parser.add_argument("--whep", help="a WHEP address that asks for no ticket, instead")
     parser.add_argument("--pictures", type=int, default=2, choices=(1, 2))
+    parser.add_argument("--without-h264", type=int, default=0, help="how many of them have VP8 alone")
     given = parser.parse_args()
-    asyncio.run(attend(given.count, given.centre, given.link, given.whep, given.pictures))
+    asyncio.run(attend(given.count, given.centre, given.link, given.whep, given.pictures, given.without_h264))
 
 
 if __name__ == "__main__":
