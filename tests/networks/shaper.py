@@ -33,6 +33,8 @@ class Line:
     delay_s: float = 0.0
     queue_s: float = 1.0
     """What would wait longer than this is dropped, as a modem's full buffer does."""
+    jitter_s: float = 0.0
+    """A packet takes up to this much longer, each another share of it; none overtakes another for it."""
     loss: float = 0.0
     burst_packets: float = 1.0
     reordered: float = 0.0
@@ -46,7 +48,7 @@ class Shape:
     def __init__(self, line: Line) -> None:
         self.line = line
         self._random = random.Random(line.seed)
-        self._free_s = float("-inf")
+        self._free_s = self._arrived_s = float("-inf")
         self._is_losing = False
         self.is_cut = False
         self.carried = self.lost = self.dropped = self.bytes = 0
@@ -72,19 +74,29 @@ class Shape:
             return None
         self.carried += 1
         self.bytes += size + IP_UDP_BYTES
-        return self._free_s + line.delay_s + line.reordered_s * is_late
+        at_s = self._free_s + line.delay_s
+        if line.jitter_s:
+            self._arrived_s = at_s = max(self._arrived_s, at_s + line.jitter_s * self._random.random())
+        return at_s + line.reordered_s * is_late
 
 
 class Shaper:
-    """The relay: ``to_viewer`` and ``to_room`` count what they carried."""
+    """The relay: ``to_viewer`` and ``to_room`` count what they carried. A viewer that connects anew, or twice, stays
+    behind the same line."""
 
     def __init__(self, to_viewer: Line, to_room: Line) -> None:
         self.to_viewer, self.to_room = Shape(to_viewer), Shape(to_room)
-        self._loop = asyncio.get_running_loop()
-        self._room: Address | None = None
-        self._viewer: Address | None = None
-        self._to_room: asyncio.DatagramTransport | None = None
-        self._to_viewer: asyncio.DatagramTransport | None = None
+        self._ways: list[_Way] = []
+
+    @property
+    def is_cut(self) -> bool:
+        """Nothing comes through."""
+        return self.to_viewer.is_cut
+
+    @property
+    def round_trip_s(self) -> float:
+        """How long an empty line takes there and back."""
+        return self.to_viewer.line.delay_s + self.to_room.line.delay_s
 
     def cut(self, is_cut: bool) -> None:
         """Let nothing through, or everything again."""
@@ -99,14 +111,9 @@ class Shaper:
         """Return the room's answer with the relay's address in place of the room's."""
         found = _CANDIDATE.search(sdp)
         assert found is not None, "the answer has no IPv4 address"
-        self._room = (found[1], int(found[2]))
-        self._to_room, _ = await self._loop.create_datagram_endpoint(
-            lambda: _Side(self._from_room), local_addr=(found[1], 0)
-        )
-        self._to_viewer, _ = await self._loop.create_datagram_endpoint(
-            lambda: _Side(self._from_viewer), local_addr=(found[1], 0)
-        )
-        host, port = self._to_viewer.get_extra_info("sockname")[:2]
+        way = _Way(self, (found[1], int(found[2])))
+        self._ways.append(way)
+        host, port = await way.open()
         line = found[0].replace(f" {found[1]} {found[2]} ", f" {host} {port} ", 1)
         first = True
 
@@ -117,14 +124,40 @@ class Shaper:
 
         return _ANY_CANDIDATE.sub(put, sdp)
 
+    def close(self) -> None:
+        """Close the relay's sockets."""
+        for way in self._ways:
+            way.close()
+
+
+class _Way:
+    """The sockets between one connection's two ends."""
+
+    def __init__(self, shaper: Shaper, room: Address) -> None:
+        self._shaper = shaper
+        self._room = room
+        self._viewer: Address | None = None
+        self._loop = asyncio.get_running_loop()
+        self._to_room: asyncio.DatagramTransport | None = None
+        self._to_viewer: asyncio.DatagramTransport | None = None
+
+    async def open(self) -> Address:
+        """Open the sockets; return where the viewer sends."""
+        here = (self._room[0], 0)
+        self._to_room, _ = await self._loop.create_datagram_endpoint(lambda: _Side(self._from_room), local_addr=here)
+        self._to_viewer, _ = await self._loop.create_datagram_endpoint(
+            lambda: _Side(self._from_viewer), local_addr=here
+        )
+        host, port = self._to_viewer.get_extra_info("sockname")[:2]
+        return host, port
+
     def _from_room(self, data: bytes, address: Address) -> None:
         if self._viewer is not None:
-            self._carry(self.to_viewer, self._to_viewer, data, self._viewer)
+            self._carry(self._shaper.to_viewer, self._to_viewer, data, self._viewer)
 
     def _from_viewer(self, data: bytes, address: Address) -> None:
         self._viewer = address
-        if self._room is not None:
-            self._carry(self.to_room, self._to_room, data, self._room)
+        self._carry(self._shaper.to_room, self._to_room, data, self._room)
 
     def _carry(self, shape: Shape, out: asyncio.DatagramTransport | None, data: bytes, address: Address) -> None:
         at_s = shape.arrival_s(self._loop.time(), len(data))
@@ -137,7 +170,7 @@ class Shaper:
             out.sendto(data, address)
 
     def close(self) -> None:
-        """Close the relay's sockets."""
+        """Close both sockets."""
         for transport in (self._to_room, self._to_viewer):
             if transport is not None:
                 transport.close()

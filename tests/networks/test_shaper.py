@@ -41,3 +41,13 @@ def test_some_come_late_and_a_cut_line_carries_nothing() -> None:
     assert {shape.arrival_s(1.0, SIZE) for _ in range(50)} == {1.0, 1.03}
     shape.is_cut = True
     assert shape.arrival_s(0.0, SIZE) is None
+
+
+def test_jitter_delays_and_lets_none_overtake() -> None:
+    shape = Shape(Line(delay_s=0.1, jitter_s=0.05))
+    sent = [n * 0.002 for n in range(500)]
+    arrived = [shape.arrival_s(at_s, SIZE) or 0.0 for at_s in sent]
+    assert arrived == sorted(arrived)
+    late = [came - at_s - 0.1 for came, at_s in zip(arrived, sent, strict=True)]
+    assert min(late) >= 0
+    assert 0.03 < max(late) <= 0.05
