@@ -6,30 +6,26 @@ import asyncio
 import base64
 import logging
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.async_api import Page, Route, async_playwright, expect
+from playwright.async_api import Page, async_playwright, expect
 
-import web
-from agent.streams.publisher import Publisher
 from tests.fakes import board_slides
 from tests.integration.streams.conftest import Room
 from tests.integration.streams.sources import speak
 from tests.integration.streams.test_chromium import FLAGS
 from tests.integration.streams.test_tiles import AS_TILES, THIN, bgr, board, written
-from tests.networks.shaper import Line, Shaper, shaped
+from tests.networks.pupil_site import ORIGIN, PupilSite
+from tests.networks.shaper import Line, shaped
 from tests.peers import need
-from web.csp import policy
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(120)]
 
 log = logging.getLogger(__name__)
 
-WEB = Path(next(iter(web.__path__)))
 _BEGIN_JS = """async () => {
   const { Stage } = await import('/static/pupil/stage.js');
   const { WhepConnection } = await import('/static/lib/whep.js');
@@ -49,26 +45,6 @@ _SOUND_JS = """async () => {
   const sound = found.find((entry) => entry.type === 'inbound-rtp' && entry.kind === 'audio');
   return [sound.concealedSamples, sound.totalSamplesReceived];
 }"""
-
-
-async def serve(page: Page, publisher: Publisher, line: Shaper) -> None:
-    """Answer as the centre does: the pupil's page under its policy, its files, and WHEP."""
-    html = (WEB / "pupil" / "index.html").read_text(encoding="utf-8")
-
-    async def answer(route: Route) -> None:
-        path = route.request.url.removeprefix("http://localhost")
-        if path.startswith("/static/"):
-            await route.fulfill(path=WEB / path.removeprefix("/static/"))
-        elif path == "/whep/room":
-            answered = await publisher.accept("pupil", line.offer(route.request.post_data or ""), ())
-            await route.fulfill(status=201, body=await line.answer(answered), headers={"Location": "/whep/room/pupil"})
-        elif path == "/":
-            headers = {"Content-Security-Policy": policy(html)}
-            await route.fulfill(body=html, content_type="text/html; charset=utf-8", headers=headers)
-        else:
-            await route.fulfill(status=204)
-
-    await page.route("http://localhost/**", answer)
 
 
 @pytest.fixture
@@ -103,11 +79,11 @@ async def test_chromium_shows_the_board_and_plays_the_sound(room: Room, page: Pa
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     async with shaped(Line(delay_s=0.1), Line(delay_s=0.1)) as line:
-        await serve(page, room.publisher, line)
-        await page.goto("http://localhost/")
+        await PupilSite(lambda viewer, offer: room.publisher.accept(viewer, offer, ()), line).serve(page)
+        await page.goto(f"{ORIGIN}/")
         await page.evaluate(_BEGIN_JS)
         await expect(page.locator("#tile-board")).to_have_attribute("data-state", "playing", timeout=15_000)
-        room.publisher.force("pupil", AS_TILES)
+        room.publisher.force("pupil-1", AS_TILES)
         await until_seen(page, first, 30)
         line.to_viewer.line = line.to_room.line = THIN
         concealed, samples = await page.evaluate(_SOUND_JS)
@@ -124,7 +100,7 @@ async def test_chromium_shows_the_board_and_plays_the_sound(room: Room, page: Pa
         assert await page.get_by_role("img", name="Tableau").count() == 1
 
         line.to_viewer.line = line.to_room.line = Line(delay_s=0.1)
-        room.publisher.force("pupil", None)
+        room.publisher.force("pupil-1", None)
         await expect(page.locator("canvas.parts")).to_be_hidden(timeout=20_000)
         await expect(page.locator("#tile-board")).to_have_attribute("data-state", "playing")
     assert complaints == []
