@@ -26,6 +26,8 @@ TROUBLE_LOSS, CLEAN_LOSS = 0.10, 0.03
 """Share of packets lost that costs a rung, and with which a line may be given more."""
 STUBBORN = 0.6
 """A loss that stays at this share of what it was, although less is sent, is the line's own and not ours."""
+FLOODED_LOSS = 0.5
+"""No line loses as much by itself: what came is what it carries."""
 LOSS_SMOOTHING = 0.3
 PATIENCE = 2
 """Looks that must agree that there is trouble: a single one is a burst."""
@@ -79,7 +81,7 @@ class Adaptation:
         """How long the line must be clean before a rung is tried; doubled by each trouble on it."""
         self._troubled = 0
         self._base_s: float | None = None
-        self._loss = 0.0
+        self._loss = self._newest_loss = 0.0
         self._loss_then: float | None = None
         self._own_loss = 0.0
         """Loss that the line has whatever is sent."""
@@ -137,7 +139,10 @@ class Adaptation:
         is_troubled = is_overused or is_lossy or delay_s > BLOATED_S
         self._troubled = self._troubled + 1 if is_troubled else 0
         if (self._troubled >= PATIENCE or numbers.falls) and now_s - self._changed_s >= SETTLE_S:
-            self._go_down(numbers.estimate_bps if is_overused else None, now_s, is_lossy=is_lossy)
+            carried_bps = numbers.estimate_bps if is_overused else None
+            if carried_bps is None and is_lossy and self._newest_loss >= FLOODED_LOSS:
+                carried_bps = numbers.sent_bps * (1 - self._newest_loss)
+            self._go_down(carried_bps, now_s, is_lossy=is_lossy)
         elif not is_troubled and not numbers.falls and numbers.is_heard and self._is_clean(delay_s):
             self._stay_or_go_up(numbers.estimate_bps, now_s)
         else:
@@ -174,7 +179,7 @@ class Adaptation:
         last = len(self._rungs) - 1
         return next((n for n, rung in enumerate(self._rungs) if rung.cost_bps <= bps), last)
 
-    def _go_down(self, estimate_bps: float | None, now_s: float, *, is_lossy: bool) -> None:
+    def _go_down(self, carried_bps: float | None, now_s: float, *, is_lossy: bool) -> None:
         at = self._at()
         self._waits_s[self._rungs[at]] = min(MOST_TRY_S, 2 * self._wait_s(self._rungs[at]))
         self._clean_since_s, self._troubled = None, 0
@@ -182,9 +187,9 @@ class Adaptation:
             return
         fitting = at + 1
         while (
-            estimate_bps is not None
+            carried_bps is not None
             and fitting < len(self._rungs) - 1
-            and self._rungs[fitting].cost_bps > FIT_SHARE * estimate_bps
+            and self._rungs[fitting].cost_bps > FIT_SHARE * carried_bps
         ):
             fitting += 1
         self._level_bps = self._rungs[fitting].cost_bps
@@ -226,6 +231,7 @@ class Adaptation:
     def _take_loss(self, loss: float | None, now_s: float) -> None:
         if loss is None:
             return
+        self._newest_loss = loss
         self._loss += (loss - self._loss) * LOSS_SMOOTHING
         if self._loss >= LOSSY or (self._loss >= LOSSY_OVER and now_s < self._robust_until_s):
             self._robust_until_s = now_s + ROBUST_STAYS_S

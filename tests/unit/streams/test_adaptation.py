@@ -81,6 +81,14 @@ def test_trouble_costs_a_rung_within_two_seconds(trouble: str) -> None:
     assert choices[-1].why == "line"
 
 
+def test_a_line_that_carries_next_to_nothing_of_the_best_is_known_by_what_it_loses() -> None:
+    """A browser says what it could receive some seconds after it came in; what it lost, with its first report."""
+    viewer = Adaptation(ROOM)
+    viewer.look(CALM, 0.0)
+    flooded = Numbers(**{**vars_of(CALM), "sent_bps": 1.5e6, "loss": 0.96, "round_trip_s": 0.7})
+    assert [names(viewer.look(flooded, 2 + n * LOOK_S)) for n in range(2)][-1] == ("low", "tiles", None)
+
+
 def vars_of(numbers: Numbers) -> dict[str, Any]:
     return {name: getattr(numbers, name) for name in Numbers.__slots__}
 
