@@ -86,6 +86,10 @@ class DirectSender(AiortcSender):
             pass
         self._frames_waiting -= 1
 
+    def rest(self) -> None:
+        """Send nothing again of what was sent: on a line that it flooded, the repairs would go on with that."""
+        self._history.clear()
+
     def send_again(self, sequence: int) -> bool:
         if self._numbers is None:
             return False

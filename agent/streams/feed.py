@@ -120,6 +120,7 @@ class Feed(ABC):
             leaving, self.current = self.current, None
             leaving.remove(self)
             Feed.begin_scene(self)
+            self._sender.rest()
 
 
 class PictureFeed(Feed):

@@ -25,6 +25,7 @@ class History:
         self._kept_s = kept_s
         self._sent: deque[Sent] = deque(maxlen=kept_bursts)
         self.add = self._sent.append
+        self.clear = self._sent.clear
 
     def find(self, sequence: int, now_s: float) -> tuple[Sent, int] | None:
         """Return what left as ``sequence``, and which packet of its frame; None when it was not sent, or long ago."""

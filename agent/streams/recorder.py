@@ -85,6 +85,9 @@ class RecordedTrack:
     def drop_oldest(self) -> None:
         """Forget nothing: what pupils saw was seen."""
 
+    def rest(self) -> None:
+        """Nothing is asked for again here."""
+
 
 class _Line:
     """One track in the making."""

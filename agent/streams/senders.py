@@ -28,6 +28,10 @@ class ViewerSender(Protocol):
         """Forget the oldest frame that waits."""
         ...
 
+    def rest(self) -> None:
+        """The track rests for this viewer: send nothing again of what was sent."""
+        ...
+
 
 class AskingSender(ViewerSender, Protocol):
     """One that calls ``on_key`` when its viewer cannot decode on, ``on_drained`` when it has sent everything."""
@@ -61,6 +65,9 @@ class AiortcSender:
 
     def drop_oldest(self) -> None:
         self._frames.popleft()
+
+    def rest(self) -> None:
+        """Nothing: aiortc keeps what it sent."""
 
     async def next_outgoing(self) -> Outgoing:
         while not self._frames:

@@ -196,6 +196,19 @@ def test_what_was_not_sent_or_long_ago_is_not_sent_again() -> None:
     assert viewer.packets == []
 
 
+def test_nothing_of_a_track_that_rests_is_sent_again() -> None:
+    viewer = Viewer()
+    viewer.sender.send(frame(*big(3)), 1_000.0)
+    viewer.sender.rest()
+    viewer.packets.clear()
+    assert viewer.sender.send_again(6)
+    assert viewer.packets == []
+    viewer.sender.send(frame(*big(3)), 1_001.0)
+    viewer.packets.clear()
+    viewer.sender.send_again(9)
+    assert len(viewer.packets) == 1
+
+
 def test_a_flood_of_requests_is_bounded() -> None:
     viewer = Viewer()
     viewer.sender.send(frame(*big(10)), 1_000.0)

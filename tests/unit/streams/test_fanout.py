@@ -49,7 +49,7 @@ class Sender:
 
     def __init__(self, *, is_stuck: bool = False) -> None:
         self.sent: list[tuple[EncodedFrame, float]] = []
-        self.waiting = 0
+        self.waiting = self.rests = 0
         self.is_stuck = is_stuck
 
     @property
@@ -62,6 +62,9 @@ class Sender:
 
     def drop_oldest(self) -> None:
         self.waiting -= 1
+
+    def rest(self) -> None:
+        self.rests += 1
 
     @property
     def history(self) -> str:

@@ -119,6 +119,7 @@ def test_a_track_that_rests_gives_nothing_and_comes_back_with_a_key_frame() -> N
     room.feed.want(room.fans["720p"])
     room.play("Kpp")
     room.feed.want(None)
+    assert room.sender.rests == 1, "what was sent is asked for in vain"
     assert room.sender.backlog == 0
     room.play("pK")
     assert room.feed.layer is None
