@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from agent.streams.ladder import Choice, Layers, Rung, Why, rungs
+from agent.streams.ladder import TILES, Choice, Layers, Rung, Why, rungs
 from protocol.channel import Wish
 
 OVERUSE_SHARE = 0.9
@@ -35,6 +35,9 @@ SETTLE_S = 1.5
 """After a step down, before the next: what waits in the line has to drain."""
 FIRST_TRY_S, MOST_TRY_S = 5.0, 300.0
 """A line is clean this long before more is tried; after trials that failed, at most this long."""
+FAR_TRY_S, FAR_SHARE = 60.0, 2.0
+"""A line that carries less than half of the board's least video gets tiles for a minute at least: each trial of the
+video costs a second or two of the sound."""
 SURE_TRY_S = 2.0
 """The same where the viewer's estimate already covers it by a fifth."""
 SURE_SHARE = 1.2
@@ -192,6 +195,10 @@ class Adaptation:
             and self._rungs[fitting].cost_bps > FIT_SHARE * carried_bps
         ):
             fitting += 1
+        if carried_bps is not None and self._rungs[fitting].board == TILES:
+            video = self._rungs[fitting - 1]
+            if video.cost_bps > FAR_SHARE * carried_bps:
+                self._waits_s[video] = max(FAR_TRY_S, self._wait_s(video))
         self._level_bps = self._rungs[fitting].cost_bps
         self._changed_s = now_s
         self._loss_then = self._loss if is_lossy else None

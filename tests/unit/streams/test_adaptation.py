@@ -89,6 +89,24 @@ def test_a_line_that_carries_next_to_nothing_of_the_best_is_known_by_what_it_los
     assert [names(viewer.look(flooded, 2 + n * LOOK_S)) for n in range(2)][-1] == ("low", "tiles", None)
 
 
+@pytest.mark.parametrize(("carried_bps", "waited_s"), [(50e3, 60.0), (120e3, 5.0)])
+def test_a_line_far_below_the_least_video_is_not_tried_with_it_for_a_minute(
+    carried_bps: float, waited_s: float
+) -> None:
+    viewer = Adaptation(ROOM)
+    troubled = Numbers(**{**vars_of(CALM), "estimate_bps": carried_bps, "round_trip_s": 0.7})
+    calm = Numbers(**{**vars_of(CALM), "sent_bps": 0.0})
+    viewer.look(CALM, 0.0)
+    at_s = 0.0
+    while viewer.choice(at_s).board != "tiles":
+        at_s += LOOK_S
+        viewer.look(troubled, at_s)
+    tried_s = at_s
+    while viewer.look(calm, tried_s).board == "tiles":
+        tried_s += LOOK_S
+    assert tried_s - at_s == pytest.approx(waited_s, abs=2 * LOOK_S)
+
+
 def vars_of(numbers: Numbers) -> dict[str, Any]:
     return {name: getattr(numbers, name) for name in Numbers.__slots__}
 
