@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from aiortc import RTCPeerConnection
 
-from agent.streams import wire
+from agent.streams import wire_sctp
 from protocol.tiles import LABEL
 
 
@@ -27,7 +27,7 @@ class TileChannel:
 
     @property
     def waiting_bytes(self) -> int:
-        return wire.unacknowledged_bytes(self._data)
+        return wire_sctp.unacknowledged_bytes(self._data)
 
     def send(self, message: bytes) -> None:
         self._data.send(message)
@@ -38,4 +38,4 @@ class TileChannel:
         return self._scene
 
     def forget(self) -> None:
-        wire.forget_unsent(self._data)
+        wire_sctp.forget_unsent(self._data)

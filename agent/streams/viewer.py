@@ -12,7 +12,7 @@ from typing import Any, Literal
 from aiortc import RTCDataChannel
 from aiortc import RTCSessionDescription as Description
 
-from agent.streams import wire
+from agent.streams import wire, wire_sctp
 from agent.streams.answering import Candidates, answering_peer
 from agent.streams.clock import SOUND_RATE_HZ, VIDEO_RATE_HZ, RoomClock
 from agent.streams.direct import DirectSender
@@ -152,6 +152,7 @@ class ViewerConnection:
                 if track in transceivers:
                     wire.state_level(transceivers[track], level)
             wire.be_dtls_server(self._peer)
+            wire_sctp.be_prompt(self._peer)
             await self._peer.setLocalDescription(await self._peer.createAnswer())
             wire.be_patient(self._peer)
         except wire.NoCommonCodec as error:

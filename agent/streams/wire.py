@@ -16,7 +16,6 @@ import os
 import random
 import socket
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from aioice.ice import StunProtocol
 from aioice.stun import Message
-from aiortc import RTCDataChannel, RTCIceServer, RTCPeerConnection, RTCRtpSender, RTCRtpTransceiver
+from aiortc import RTCIceServer, RTCPeerConnection, RTCRtpSender, RTCRtpTransceiver
 from aiortc.codecs import get_capabilities
 from aiortc.exceptions import OperationError
 from aiortc.mediastreams import MediaStreamTrack
@@ -32,7 +31,6 @@ from aiortc.rtcdtlstransport import RtpRouter, State
 from aiortc.rtcicetransport import parse_stun_turn_uri
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpCodecParameters, RTCRtpSendParameters
 from aiortc.rtcrtpsender import RTCEncodedFrame
-from aiortc.rtcsctptransport import WEBRTC_DCEP
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     AnyRtcpPacket,
@@ -570,41 +568,6 @@ def be_patient(peer: RTCPeerConnection) -> None:
     for transport in cast(Any, peer)._RTCPeerConnection__iceTransports:
         for protocol in transport._connection._protocols:
             protocol.__class__ = PatientStun
-
-
-def unacknowledged_bytes(data: RTCDataChannel) -> int:
-    """Return how much was handed over to a connection's data channels and is not acknowledged by the other end.
-
-    Its own ``bufferedAmount`` leaves out what the association has taken: a queue for seconds on a thin line.
-    """
-    association = cast(Any, data.transport)
-    queued: int = sum(len(message) for _, _, message in association._data_channel_queue)
-    unsent: int = sum(chunk._book_size for chunk in association._outbound_queue)
-    in_flight: int = association._flight_size
-    return queued + unsent + in_flight
-
-
-def forget_unsent(data: RTCDataChannel) -> None:
-    """Let nothing leave any more of what a channel was handed: not for the first time, and not again.
-
-    Messages that have not begun are as if they had never been. The others are given up like those whose time is over
-    (RFC 3758 §3.5): the other end hears it with the next message. What is on its way is not called back.
-    """
-    association = cast(Any, data.transport)
-    kept = [entry for entry in association._data_channel_queue if entry[0] is not data or entry[1] == WEBRTC_DCEP]
-    for _, _, message in (e for e in association._data_channel_queue if e[0] is data and e[1] != WEBRTC_DCEP):
-        data._addBufferedAmount(-len(message))
-    association._data_channel_queue = deque(kept)
-    chunks = [
-        chunk
-        for chunk in (*association._sent_queue, *association._outbound_queue)
-        if chunk.stream_id == data.id and chunk.protocol != WEBRTC_DCEP and not chunk._acked
-    ]
-    if chunks and association._remote_partial_reliability:
-        for chunk in chunks:
-            chunk._abandoned, chunk._retransmit = True, False
-            association._flight_size_decrease(chunk)
-        association._update_advanced_peer_ack_point()
 
 
 async def close_peer(peer: RTCPeerConnection, limit_s: float) -> None:
