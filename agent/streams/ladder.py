@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from agent.streams.layers import Codec, SoundLayer, StreamSettings, VideoLayer
+from agent.streams.tile_feed import DEFAULT_BUDGET_BPS
 from protocol.channel import Wish
 
 TILES: Final = "tiles"
 """The board as pictures of its changed parts, over a data channel, where a video of text cannot be read any more."""
-TILES_BPS = 40_000
 BOARD_SHARE = 0.4
 """Of its bit rate a board uses so much: it stands still most of the time."""
 PACKET_BITS = 8 * 65
@@ -119,7 +119,7 @@ def _sound_bps(layer: SoundLayer | None) -> float:
 
 def _board_bps(layer: VideoLayer | str | None) -> float:
     if isinstance(layer, str):
-        return TILES_BPS
+        return DEFAULT_BUDGET_BPS
     return 0.0 if layer is None else layer.bitrate_bps * BOARD_SHARE * PICTURE_SHARE
 
 

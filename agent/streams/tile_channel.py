@@ -29,6 +29,10 @@ class TileChannel:
     def waiting_bytes(self) -> int:
         return wire_sctp.unacknowledged_bytes(self._data)
 
+    @property
+    def round_trip_s(self) -> float | None:
+        return wire_sctp.round_trip_s(self._data)
+
     def send(self, message: bytes) -> None:
         self._data.send(message)
         self._on_packet()

@@ -10,12 +10,16 @@ from agent.streams.tile_encoder import EncodedPart
 from agent.streams.tiles import BoardView, Holdings, Part
 from protocol.tiles import Kind, TileMessage
 
-DEFAULT_BUDGET_BPS = 40_000
-"""What a line of 64 kb/s has left beside the sound in its low layer: 14 kb/s, and headers as large again."""
+DEFAULT_BUDGET_BPS = 34_000
+"""What a line of 64 kb/s has left, with headers: the sound in its low layer takes 23 kb/s, reports 3, and a tenth stays
+free, or all of it would wait in a full queue and the sound be lost there."""
 LEAST_BUDGET_BPS = 8_000
 IN_FLIGHT_S = 0.7
 """Nothing more is handed over while as much as leaves in this time is not acknowledged: no ink overtakes what waits in
 a network's queue. Longer than a mobile network's way there and back, or each part would wait for the one before."""
+QUEUED_S = 0.25
+"""The same once the way there and back is known: so much of the tiles may wait in a queue, for the sound waits there
+too."""
 LOOK_S = 0.05
 """How often a line that is full is looked at."""
 CREDIT_S = 0.2
@@ -36,6 +40,11 @@ class TileLine(Protocol):
     @property
     def waiting_bytes(self) -> int:
         """What was handed over and is not acknowledged yet."""
+        ...
+
+    @property
+    def round_trip_s(self) -> float | None:
+        """How long the way there and back was of late; None before it was measured."""
         ...
 
     def send(self, message: bytes) -> None:
@@ -80,6 +89,8 @@ class TileFeed:
         self._scene = self._number = 0
         self._is_asking = False
         self._due_s = float("-inf")
+        self._base_s: float | None = None
+        """The least of the round trips: the line's own, without a queue."""
         self._timer: asyncio.TimerHandle | None = None
 
     def set_budget(self, budget_bps: int) -> None:
@@ -149,11 +160,17 @@ class TileFeed:
                 self._timer = self._call_later(max(LOOK_S, settled_s - now_s), self.go)
         elif now_s < self._due_s:
             self._timer = self._call_later(self._due_s - now_s, self.go)
-        elif not self._line.is_open or self._line.waiting_bytes > self._budget_bps / 8 * IN_FLIGHT_S:
+        elif not self._line.is_open or self._line.waiting_bytes > self._budget_bps / 8 * self._in_flight_s():
             self._timer = self._call_later(LOOK_S, self.go)
         else:
             self._is_asking = True
             self._ask(self, part)
+
+    def _in_flight_s(self) -> float:
+        round_trip_s = self._line.round_trip_s
+        if round_trip_s is not None:
+            self._base_s = round_trip_s if self._base_s is None else min(round_trip_s, self._base_s)
+        return IN_FLIGHT_S if self._base_s is None else self._base_s + QUEUED_S
 
     def _begin(self) -> None:
         self._scene = self._line.next_scene()

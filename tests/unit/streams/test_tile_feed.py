@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from agent.streams.tile_encoder import EncodedPart
-from agent.streams.tile_feed import DEFAULT_BUDGET_BPS, IN_FLIGHT_S, PACKET_OVERHEAD_BYTES, TileFeed
+from agent.streams.tile_feed import DEFAULT_BUDGET_BPS, IN_FLIGHT_S, PACKET_OVERHEAD_BYTES, QUEUED_S, TileFeed
 from agent.streams.tiles import BoardView, Part
 from protocol.tiles import HEADER_BYTES, Kind, TileMessage, unpack
 from tests.unit.streams.test_fanout import Clock
@@ -31,6 +31,7 @@ class Wire:
 
     sent: list[TileMessage] = field(default_factory=list)
     waiting_bytes: int = 0
+    round_trip_s: float | None = None
     is_open: bool = True
     forgotten: int = 0
     scene: int = 0
@@ -101,6 +102,19 @@ def test_a_line_that_acknowledges_nothing_is_given_nothing_more() -> None:
     viewer.clock.pass_s(10.0)
     assert viewer.kinds == [Kind.BEGIN]
     viewer.line.waiting_bytes = 0
+    viewer.clock.pass_s(0.1)
+    assert Kind.PART in viewer.kinds
+
+
+def test_what_may_wait_in_a_queue_is_the_less_the_shorter_the_line() -> None:
+    viewer = Viewer()
+    viewer.line.round_trip_s = 0.1
+    viewer.line.waiting_bytes = int(DEFAULT_BUDGET_BPS / 8 * (0.1 + QUEUED_S)) + 1
+    viewer.show(view())
+    viewer.line.round_trip_s = 0.6  # a queue has grown, which is no reason to fill it
+    viewer.clock.pass_s(10.0)
+    assert viewer.kinds == [Kind.BEGIN]
+    viewer.line.waiting_bytes -= 2
     viewer.clock.pass_s(0.1)
     assert Kind.PART in viewer.kinds
 
