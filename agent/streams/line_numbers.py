@@ -16,6 +16,10 @@ LEAST_PACKETS = 10
 """Of fewer packets no share is made."""
 ESTIMABLE_BPS = 30_000
 """While fewer pictures are sent, the viewer's estimate is of another time."""
+FRESH_S = 3.0
+"""A browser says its estimate each second, while pictures come."""
+RESTED_S = 4.0
+"""What a report says of a track that rested for so long is of before: a still board rests for two."""
 HEARD_S, SOUND_HEARD_S = 3.0, 8.0
 """A browser reports of pictures each second or so, of sound alone at least each 7.5 s (RFC 3550 §6.2)."""
 
@@ -36,16 +40,24 @@ class LineNumbers:
         self._lost = self._expected = 0
         self._sent: deque[tuple[float, int]] = deque()
         self._falls = 0
+        self._packets: dict[TrackName, tuple[int, float]] = {}
+        """How many had left, and when the last one had."""
+        self._resumed: set[TrackName] = set()
 
     def look(self, falls: int, now_s: float, *, has_pictures: bool) -> Numbers:
         """Return the numbers; ``falls`` is how often feeds fell behind in all."""
+        self._find_resumed(now_s)
         round_trips_s = self._take_reports()
         loss = None
         if self._expected >= LEAST_PACKETS:
             loss = min(1.0, max(0.0, self._lost / self._expected))
             self._lost = self._expected = 0
         sent_bps = self._sent_bps(now_s)
-        estimates = [one.estimate_bps for one in self._senders.values() if one.estimate_bps is not None]
+        estimates = [
+            one.estimate_bps
+            for one in self._senders.values()
+            if one.estimate_bps is not None and now_s - one.estimated_mono_s <= FRESH_S
+        ]
         heard = [one.reported_mono_s for one in self._senders.values() if one.reported_mono_s is not None]
         fell, self._falls = falls - self._falls, falls
         return Numbers(
@@ -67,12 +79,25 @@ class LineNumbers:
             self._reports[track] = report
             before = self._told.get(track)
             self._told[track] = _Told(report.packets_lost, report.highest_sequence)
-            if before is not None:
+            if before is None or report.highest_sequence == before.highest:
+                continue
+            if track in self._resumed:
+                self._resumed.remove(track)
+            else:
                 self._lost += report.packets_lost - before.lost
                 self._expected += max(0, report.highest_sequence - before.highest)
             if report.round_trip_s is not None:
                 round_trips_s.append(report.round_trip_s)
         return round_trips_s
+
+    def _find_resumed(self, now_s: float) -> None:
+        for track, sender in self._senders.items():
+            packets, left_s = self._packets.get(track, (0, now_s))
+            if sender.packets != packets:
+                if packets and now_s - left_s > RESTED_S:
+                    self._resumed.add(track)
+                left_s = now_s
+            self._packets[track] = (sender.packets, left_s)
 
     def _sent_bps(self, now_s: float) -> float:
         sent = sum(sender.payload_bytes for track, sender in self._senders.items() if track != "sound")

@@ -50,6 +50,7 @@ class AiortcSender:
         self.reported_mono_s: float | None = None
         self.report: Report | None = None
         self.estimate_bps: int | None = None
+        self.estimated_mono_s = float("-inf")
         self.packets = 0
         self.payload_bytes = 0
         self._frames: deque[tuple[EncodedFrame, float]] = deque()
@@ -85,7 +86,8 @@ class AiortcSender:
     def on_report(self, report: Report | None, estimate_bps: int | None) -> None:
         self.reported_mono_s = time.monotonic()
         self.report = self.report if report is None else report
-        self.estimate_bps = self.estimate_bps if estimate_bps is None else estimate_bps
+        if estimate_bps is not None:
+            self.estimate_bps, self.estimated_mono_s = estimate_bps, self.reported_mono_s
 
     def on_sent(self) -> None:
         self.packets += 1

@@ -132,7 +132,8 @@ class TakenSender(RTCRtpSender):
 
     ``_run_rtp`` writes two private time stamps and two counts after each packet and ``_run_rtcp`` reads them for the
     sender report. As properties they let the report pair the last packet's RTP time with the NTP time of its *capture*,
-    and count packets that left by the direct path.
+    and count packets that left by the direct path. A round trip is known by the NTP time of the report that the viewer
+    saw last: of a track that rests all reports have the same, and none is known.
     """
 
     _source: Source
@@ -144,6 +145,8 @@ class TakenSender(RTCRtpSender):
     sent_rtp: int
     """RTP time of the last packet."""
     _agreed_payload_type: int
+    _reported_ntp: int | None
+    _is_reported_again: bool
 
     async def send(self, parameters: RTCRtpSendParameters) -> None:
         self._agreed_payload_type = parameters.codecs[0].payloadType or 0
@@ -193,6 +196,15 @@ class TakenSender(RTCRtpSender):
     @_RTCRtpSender__octet_count.setter
     def _RTCRtpSender__octet_count(self, count: int) -> None:
         pass
+
+    @property
+    def _RTCRtpSender__lsr(self) -> int | None:
+        return None if self._is_reported_again else self._reported_ntp
+
+    @_RTCRtpSender__lsr.setter
+    def _RTCRtpSender__lsr(self, ntp: int) -> None:
+        self._is_reported_again = ntp == self._reported_ntp
+        self._reported_ntp = ntp
 
     async def _retransmit(self, sequence_number: int) -> None:
         if not self._source.send_again(sequence_number):
@@ -261,10 +273,11 @@ def take_over(sender: RTCRtpSender, source: Source, clock: RoomClock, rate_hz: i
     """Let ``sender`` send what ``source`` gives instead of encoding its track. Before it is started."""
     sender.__class__ = TakenSender
     assert isinstance(sender, TakenSender)
-    for name in ("ntp_timestamp", "rtp_timestamp", "packet_count", "octet_count"):
+    for name in ("ntp_timestamp", "rtp_timestamp", "packet_count", "octet_count", "lsr"):
         vars(sender).pop(f"_RTCRtpSender__{name}")
     now_s = time.monotonic()
     sender._source, sender._clock, sender._rate_hz = source, clock, rate_hz
+    sender._reported_ntp, sender._is_reported_again = None, False
     sender._handed_mono_s, sender.sent_mono_s = now_s, now_s
     sender.sent_rtp = clock.rtp(now_s, rate_hz)
     return sender

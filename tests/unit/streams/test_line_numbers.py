@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from agent.streams.adaptation import Numbers
 from agent.streams.layers import TrackName
-from agent.streams.line_numbers import HEARD_S, SOUND_HEARD_S, LineNumbers
+from agent.streams.line_numbers import FRESH_S, HEARD_S, RESTED_S, SOUND_HEARD_S, LineNumbers
 from agent.streams.senders import AiortcSender
 from agent.streams.wire import Report
 
@@ -17,7 +19,7 @@ class Line:
     def __init__(self) -> None:
         self.senders: dict[TrackName, AiortcSender] = {name: AiortcSender() for name in ("sound", "board", "camera")}
         self.numbers = LineNumbers(self.senders)
-        self.now_s = 100.0
+        self.now_s = time.monotonic()
 
     def look(self, falls: int = 0, *, after_s: float = 0.5, has_pictures: bool = True) -> Numbers:
         self.now_s += after_s
@@ -27,8 +29,9 @@ class Line:
         self, track: TrackName, lost: int, highest: int, round_trip_s: float | None = None, bps: int | None = None
     ) -> None:
         sender = self.senders[track]
+        sender.packets = highest
         sender.on_report(Report(lost, highest, 0.0, round_trip_s), bps)
-        sender.reported_mono_s = self.now_s
+        sender.reported_mono_s = sender.estimated_mono_s = self.now_s
 
 
 def test_nothing_is_known_of_a_viewer_that_has_said_nothing() -> None:
@@ -85,9 +88,12 @@ def test_an_estimate_counts_while_pictures_are_sent_and_the_least_of_all_tracks(
 
 def test_the_longest_round_trip_of_new_reports_is_told_once() -> None:
     line = Line()
-    line.report("sound", 0, 0, 0.040)
-    line.report("camera", 0, 0, 0.120)
-    line.report("board", 0, 0)
+    for highest in (10, 20):  # the first says nothing of a time between
+        line.report("sound", 0, highest, 0.040)
+        line.report("camera", 0, highest, 0.120)
+        line.report("board", 0, highest)
+        line.look()
+        line.report("camera", 0, highest + 5, 0.120)
     assert line.look().round_trip_s == 0.120
     assert line.look().round_trip_s is None
 
@@ -103,3 +109,39 @@ def test_a_viewer_is_heard_for_as_long_as_its_reports_may_take(has_pictures: boo
 def test_falls_are_told_as_they_come() -> None:
     line = Line()
     assert [line.look(falls).falls for falls in (2, 2, 5)] == [2, 0, 3]
+
+
+def test_what_was_lost_before_a_track_rested_is_not_told_when_it_goes_on() -> None:
+    line = Line()
+    line.report("board", 0, 100)
+    line.look()
+    line.look(after_s=RESTED_S + 1)
+    line.report("board", 80, 120)
+    assert line.look().loss is None
+    line.report("board", 81, 140)
+    assert line.look().loss == pytest.approx(0.05)
+
+
+def test_the_round_trip_of_a_track_that_rests_is_not_told() -> None:
+    line = Line()
+    line.report("board", 0, 100, 0.1)
+    line.report("sound", 0, 100, 0.1)
+    line.look()
+    line.report("board", 0, 100, 3.0)
+    line.report("sound", 0, 110, 0.2)
+    assert line.look().round_trip_s == 0.2
+
+
+def test_an_estimate_of_long_ago_is_none() -> None:
+    line = Line()
+    sender = line.senders["board"]
+    sender.on_report(None, 300_000)
+    for _ in range(3):
+        sender.payload_bytes += 50_000
+        numbers = line.look()
+    assert numbers.estimate_bps == 300_000
+    while line.now_s <= sender.estimated_mono_s + FRESH_S:
+        sender.payload_bytes += 50_000
+        numbers = line.look()
+    assert numbers.sent_bps > 0
+    assert numbers.estimate_bps is None

@@ -347,6 +347,16 @@ async def test_sockets_that_were_opened_while_a_peer_was_closed_are_closed_with_
     assert all(protocol.transport.is_closing() for protocol in left)
 
 
+async def test_a_round_trip_is_known_by_a_report_that_is_like_no_other() -> None:
+    sender: Any = taken(Source())
+    sender._RTCRtpSender__lsr = 7
+    assert sender._RTCRtpSender__lsr == 7
+    sender._RTCRtpSender__lsr = 7
+    assert sender._RTCRtpSender__lsr is None, "the viewer may mean an earlier one"
+    sender._RTCRtpSender__lsr = 8
+    assert sender._RTCRtpSender__lsr == 8
+
+
 @dataclass
 class Channels:
     """A room and a page that are connected; the room opened ``data`` on the association of the page's own channel."""
