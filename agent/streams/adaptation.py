@@ -137,7 +137,7 @@ class Adaptation:
         is_overused = (
             numbers.estimate_bps is not None
             and numbers.estimate_bps < OVERUSE_SHARE * numbers.sent_bps
-            and (delay_s > DELAYED_S or self._loss > CLEAN_LOSS)
+            and (delay_s > DELAYED_S or self._loss > self._clean_loss())
         )
         is_troubled = is_overused or is_lossy or delay_s > BLOATED_S
         self._troubled = self._troubled + 1 if is_troubled else 0
@@ -228,7 +228,10 @@ class Adaptation:
     # --- what the numbers mean ------------------------------------------------------------------------------------
 
     def _is_clean(self, delay_s: float) -> bool:
-        return delay_s <= DELAYED_S and self._loss <= max(CLEAN_LOSS, 1.3 * self._own_loss)
+        return delay_s <= DELAYED_S and self._loss <= self._clean_loss()
+
+    def _clean_loss(self) -> float:
+        return max(CLEAN_LOSS, 1.3 * self._own_loss)
 
     def _take_round_trip(self, round_trip_s: float | None) -> float | None:
         if round_trip_s is not None:
