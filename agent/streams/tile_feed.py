@@ -10,9 +10,9 @@ from agent.streams.tile_encoder import EncodedPart
 from agent.streams.tiles import BoardView, Holdings, Part
 from protocol.tiles import Kind, TileMessage
 
-DEFAULT_BUDGET_BPS = 34_000
-"""What a line of 64 kb/s has left, with headers: the sound in its low layer takes 23 kb/s, reports 3, and a tenth stays
-free, or all of it would wait in a full queue and the sound be lost there."""
+DEFAULT_BUDGET_BPS = 36_000
+"""What a line of 64 kb/s has left, with headers: the sound in its low layer takes 23 kb/s, reports 3, and a
+twentieth stays free, or all of it would wait in a full queue and the sound be lost there."""
 LEAST_BUDGET_BPS = 8_000
 IN_FLIGHT_S = 0.7
 """Nothing more is handed over while as much as leaves in this time is not acknowledged: no ink overtakes what waits in
