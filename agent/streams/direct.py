@@ -90,6 +90,11 @@ class DirectSender(AiortcSender):
         """Send nothing again of what was sent: on a line that it flooded, the repairs would go on with that."""
         self._history.clear()
 
+    def repeat(self, packets_ago: int) -> None:
+        """Send the packet again that left so many before the last one, the same to the bit: who has it drops it."""
+        if self._numbers is not None and self.packets > packets_ago:
+            self.send_again((self._sequence - 1 - packets_ago) & 0xFFFF)
+
     def send_again(self, sequence: int) -> bool:
         if self._numbers is None:
             return False

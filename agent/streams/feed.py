@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from agent.streams.encoders import EncodedFrame
 from agent.streams.fanout import Fan
-from agent.streams.layers import TrackName
+from agent.streams.layers import ROBUST, TrackName
 from agent.streams.senders import AskingSender, ViewerSender
 
 CallLater = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
@@ -23,6 +23,9 @@ PICTURE_BACKLOG, SOUND_BACKLOG = 15, 25
 """Half a second of camera, half a second of sound: a viewer who is further behind is not helped by more."""
 SAME_S = 0.005
 """Sound packets whose ends and beginnings are this near follow each other."""
+REPEATED_AFTER = 2
+"""Each packet of robust sound leaves once more, 40 ms later: bursts of loss are shorter. Opus mends a packet that was
+lost alone, and with that alone a twelfth of the sound was missed at 20 % loss in bursts of two."""
 STALLED_S = 0.2
 """A sound layer that has given nothing for so long is no longer waited for at a change."""
 
@@ -233,6 +236,8 @@ class SoundFeed(Feed):
             self._sender.drop_oldest()
         self._end_s = end_s
         self._sender.send(frame, stamp_s)
+        if fan.layer == ROBUST:
+            self._sender.repeat(REPEATED_AFTER)
 
     def want(self, fan: Fan | None) -> None:
         """Give this layer as soon as it can take the place of the one in hand; None: nothing, from now on."""

@@ -61,6 +61,8 @@ Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast"]
 """x264's. superfast costs 20 % of a core for 720p30 of a classroom, veryfast 35 %; both come as near to it."""
 SMALL_PRESET: Preset = "veryfast"
 """For layers of a quarter of the pixels or fewer: where bits are few, a better search for them costs little."""
+ROBUST = "robust"
+"""Name of the sound layer for lines that lose much."""
 ROBUST_BPS, ROBUST_LOSS_PERCENT = 24_000, 30
 """Told to expect this loss, libopus puts more of the packet before into each: 20 % are lost and few are missed."""
 LOW_BPS = 14_000
@@ -175,7 +177,7 @@ class StreamSettings:
         return (
             voice,
             SoundLayer(
-                "robust", min(ROBUST_BPS, voice.bitrate_bps), max(ROBUST_LOSS_PERCENT, voice.expected_loss_percent)
+                ROBUST, min(ROBUST_BPS, voice.bitrate_bps), max(ROBUST_LOSS_PERCENT, voice.expected_loss_percent)
             ),
             SoundLayer("low", min(LOW_BPS, voice.bitrate_bps), voice.expected_loss_percent, blocks=3),
         )

@@ -88,6 +88,9 @@ class RecordedTrack:
     def rest(self) -> None:
         """Nothing is asked for again here."""
 
+    def repeat(self, packets_ago: int) -> None:
+        """Nothing is lost here."""
+
 
 class _Line:
     """One track in the making."""

@@ -32,6 +32,10 @@ class ViewerSender(Protocol):
         """The track rests for this viewer: send nothing again of what was sent."""
         ...
 
+    def repeat(self, packets_ago: int) -> None:
+        """Send the packet again that left so many before the last one: a line that loses may have lost it."""
+        ...
+
 
 class AskingSender(ViewerSender, Protocol):
     """One that calls ``on_key`` when its viewer cannot decode on, ``on_drained`` when it has sent everything."""
@@ -69,6 +73,9 @@ class AiortcSender:
 
     def rest(self) -> None:
         """Nothing: aiortc keeps what it sent."""
+
+    def repeat(self, packets_ago: int) -> None:
+        """Nothing: what aiortc sends goes over TURN, mostly by TCP, which loses nothing."""
 
     async def next_outgoing(self) -> Outgoing:
         while not self._frames:

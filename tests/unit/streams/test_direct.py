@@ -196,6 +196,19 @@ def test_what_was_not_sent_or_long_ago_is_not_sent_again() -> None:
     assert viewer.packets == []
 
 
+def test_a_packet_that_is_repeated_is_the_same_to_the_bit() -> None:
+    viewer = Viewer(rtx_payload_type=None)
+    viewer.sender.repeat(2)
+    for number in range(4):
+        viewer.sender.send(frame(bytes([number])), 1_000.0 + number * 0.02)
+        viewer.sender.repeat(2)
+        viewer.mono_s += 0.02
+    zero, one, two, zero_again, three, one_again = viewer.packets
+    assert (zero_again, one_again) == (zero, one)
+    assert len({zero, one, two, three}) == 4
+    assert viewer.sender.packets == 4
+
+
 def test_nothing_of_a_track_that_rests_is_sent_again() -> None:
     viewer = Viewer()
     viewer.sender.send(frame(*big(3)), 1_000.0)

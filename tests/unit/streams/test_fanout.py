@@ -49,6 +49,7 @@ class Sender:
 
     def __init__(self, *, is_stuck: bool = False) -> None:
         self.sent: list[tuple[EncodedFrame, float]] = []
+        self.repeated: list[EncodedFrame | None] = []
         self.waiting = self.rests = 0
         self.is_stuck = is_stuck
 
@@ -65,6 +66,9 @@ class Sender:
 
     def rest(self) -> None:
         self.rests += 1
+
+    def repeat(self, packets_ago: int) -> None:
+        self.repeated.append(self.sent[-1 - packets_ago][0] if len(self.sent) > packets_ago else None)
 
     @property
     def history(self) -> str:

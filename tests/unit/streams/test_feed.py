@@ -9,7 +9,7 @@ import pytest
 from agent.media import BLOCK_S
 from agent.streams.encoders import EncodedFrame
 from agent.streams.fanout import Fan
-from agent.streams.feed import Feed, KeyBudget, PictureFeed, SoundFeed
+from agent.streams.feed import REPEATED_AFTER, Feed, KeyBudget, PictureFeed, SoundFeed
 from tests.unit.streams.test_fanout import Clock, Sender
 
 
@@ -192,6 +192,19 @@ def test_sound_changes_without_a_hole_and_without_an_overlap(one: str, other: st
     sent = [frame for frame, _ in room.sender.sent]
     for before, after in pairwise(sent):
         assert after.captured_mono_s == pytest.approx(before.captured_mono_s + before.duration_s)
+
+
+def test_each_packet_of_robust_sound_leaves_twice() -> None:
+    room = Sounds()
+    room.feed.want(room.fans["voice"])
+    room.speak(5)
+    assert room.sender.repeated == []
+    room.feed.want(room.fans["robust"])
+    room.speak(5)
+    sent = [frame for frame, _ in room.sender.sent]
+    first = next(number for number, frame in enumerate(sent) if frame.layer == "robust")
+    assert first <= len(sent) - 4
+    assert room.sender.repeated == sent[first - REPEATED_AFTER : -REPEATED_AFTER]
 
 
 def test_sound_does_not_wait_for_a_layer_that_stalled() -> None:
