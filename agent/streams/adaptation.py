@@ -28,7 +28,9 @@ STUBBORN = 0.6
 """A loss that stays at this share of what it was, although less is sent, is the line's own and not ours."""
 FLOODED_LOSS = 0.5
 """No line loses as much by itself: what came is what it carries."""
-LOSS_SMOOTHING = 0.3
+LOSS_SMOOTHING, CALM_SMOOTHING = 0.3, 0.05
+CALM_SPREAD = 2.0
+"""A line is clean while it loses at most so many times what it loses on average with nothing waiting in it."""
 PATIENCE = 2
 """Looks that must agree that there is trouble: a single one is a burst."""
 SETTLE_S = 1.5
@@ -36,8 +38,8 @@ SETTLE_S = 1.5
 FIRST_TRY_S, MOST_TRY_S = 5.0, 300.0
 """A line is clean this long before more is tried; after trials that failed, at most this long."""
 FAR_TRY_S, FAR_SHARE = 60.0, 2.0
-"""A line that carries less than half of the board's least video gets tiles for a minute at least: each trial of the
-video costs a second or two of the sound."""
+"""A line that carries less than half of the board's least video, tried with that alone, gets tiles for a minute at
+least: each trial costs a second or two of the sound."""
 SURE_TRY_S = 2.0
 """The same where the viewer's estimate already covers it by a fifth."""
 SURE_SHARE = 1.2
@@ -85,6 +87,7 @@ class Adaptation:
         self._troubled = 0
         self._base_s: float | None = None
         self._loss = self._newest_loss = 0.0
+        self._calm_loss = 0.0
         self._loss_then: float | None = None
         self._own_loss = 0.0
         """Loss that the line has whatever is sent."""
@@ -131,8 +134,8 @@ class Adaptation:
     def look(self, numbers: Numbers, now_s: float) -> Choice:
         """Take the line's numbers, each half second or so, and return what to send from now on."""
         base_s = self._take_round_trip(numbers.round_trip_s)
-        self._take_loss(numbers.loss, now_s)
         delay_s = 0.0 if numbers.round_trip_s is None or base_s is None else numbers.round_trip_s - base_s
+        self._take_loss(numbers.loss, delay_s, now_s)
         is_lossy = self._loss_then is None and self._loss > max(TROUBLE_LOSS, 1.5 * self._own_loss)
         is_overused = (
             numbers.estimate_bps is not None
@@ -195,11 +198,11 @@ class Adaptation:
             and self._rungs[fitting].cost_bps > FIT_SHARE * carried_bps
         ):
             fitting += 1
-        if carried_bps is not None and self._rungs[fitting].board == TILES:
-            video = self._rungs[fitting - 1]
-            if video.cost_bps > FAR_SHARE * carried_bps:
-                self._waits_s[video] = max(FAR_TRY_S, self._wait_s(video))
-        self._level_bps = self._rungs[fitting].cost_bps
+        left, taken = self._rungs[at], self._rungs[fitting]
+        is_from_above_tiles = taken.board == TILES and fitting == at + 1
+        if is_from_above_tiles and carried_bps is not None and left.cost_bps > FAR_SHARE * carried_bps:
+            self._waits_s[left] = max(FAR_TRY_S, self._wait_s(left))
+        self._level_bps = taken.cost_bps
         self._changed_s = now_s
         self._loss_then = self._loss if is_lossy else None
 
@@ -231,16 +234,18 @@ class Adaptation:
         return delay_s <= DELAYED_S and self._loss <= self._clean_loss()
 
     def _clean_loss(self) -> float:
-        return max(CLEAN_LOSS, 1.3 * self._own_loss)
+        return max(CLEAN_LOSS, 1.3 * self._own_loss, min(CALM_SPREAD * self._calm_loss, TROUBLE_LOSS))
 
     def _take_round_trip(self, round_trip_s: float | None) -> float | None:
         if round_trip_s is not None:
             self._base_s = round_trip_s if self._base_s is None else min(round_trip_s, self._base_s * BASE_DRIFT)
         return self._base_s
 
-    def _take_loss(self, loss: float | None, now_s: float) -> None:
+    def _take_loss(self, loss: float | None, delay_s: float, now_s: float) -> None:
         if loss is None:
             return
+        if delay_s <= DELAYED_S:
+            self._calm_loss += (loss - self._calm_loss) * CALM_SMOOTHING
         self._newest_loss = loss
         self._loss += (loss - self._loss) * LOSS_SMOOTHING
         if self._loss >= LOSSY or (self._loss >= LOSSY_OVER and now_s < self._robust_until_s):

@@ -8,7 +8,7 @@ import pytest
 
 from agent.streams.adaptation import Numbers
 from agent.streams.layers import TrackName
-from agent.streams.line_numbers import FRESH_S, HEARD_S, RESTED_S, SOUND_HEARD_S, LineNumbers
+from agent.streams.line_numbers import FRESH_S, HEARD_S, LEAST_PACKETS, RESTED_S, SOUND_HEARD_S, LineNumbers
 from agent.streams.senders import AiortcSender
 from agent.streams.wire import Report
 
@@ -57,10 +57,10 @@ def test_of_a_few_packets_no_share_is_made_until_they_are_enough() -> None:
     line = Line()
     line.report("camera", 0, 100)
     line.look()
-    line.report("camera", 2, 105)
+    line.report("camera", 2, 100 + LEAST_PACKETS // 2)
     assert line.look().loss is None
-    line.report("camera", 2, 110)
-    assert line.look().loss == pytest.approx(2 / 10)
+    line.report("camera", 2, 100 + LEAST_PACKETS)
+    assert line.look().loss == pytest.approx(2 / LEAST_PACKETS)
 
 
 def test_what_is_sent_is_averaged_over_two_seconds_of_pictures_without_the_sound() -> None:
@@ -116,9 +116,9 @@ def test_what_was_lost_before_a_track_rested_is_not_told_when_it_goes_on() -> No
     line.report("board", 0, 100)
     line.look()
     line.look(after_s=RESTED_S + 1)
-    line.report("board", 80, 120)
+    line.report("board", 80, 160)
     assert line.look().loss is None
-    line.report("board", 81, 140)
+    line.report("board", 83, 220)
     assert line.look().loss == pytest.approx(0.05)
 
 
