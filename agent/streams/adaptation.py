@@ -135,7 +135,7 @@ class Adaptation:
         """Take the line's numbers, each half second or so, and return what to send from now on."""
         base_s = self._take_round_trip(numbers.round_trip_s)
         delay_s = 0.0 if numbers.round_trip_s is None or base_s is None else numbers.round_trip_s - base_s
-        self._take_loss(numbers.loss, delay_s, now_s)
+        self._take_loss(numbers.loss, now_s, is_calm=numbers.round_trip_s is not None and delay_s <= DELAYED_S)
         is_lossy = self._loss_then is None and self._loss > max(TROUBLE_LOSS, 1.5 * self._own_loss)
         is_overused = (
             numbers.estimate_bps is not None
@@ -241,17 +241,17 @@ class Adaptation:
             self._base_s = round_trip_s if self._base_s is None else min(round_trip_s, self._base_s * BASE_DRIFT)
         return self._base_s
 
-    def _take_loss(self, loss: float | None, delay_s: float, now_s: float) -> None:
+    def _take_loss(self, loss: float | None, now_s: float, *, is_calm: bool) -> None:
         if loss is None:
             return
-        if delay_s <= DELAYED_S:
+        if is_calm:
             self._calm_loss += (loss - self._calm_loss) * CALM_SMOOTHING
         self._newest_loss = loss
         self._loss += (loss - self._loss) * LOSS_SMOOTHING
         if self._loss >= LOSSY or (self._loss >= LOSSY_OVER and now_s < self._robust_until_s):
             self._robust_until_s = now_s + ROBUST_STAYS_S
         if self._loss_then is not None and now_s - self._changed_s >= 2 * SETTLE_S:
-            if self._loss >= STUBBORN * self._loss_then:
+            if STUBBORN * self._loss_then <= self._loss < FLOODED_LOSS:
                 self._own_loss = self._loss
             self._loss_then = None
         if self._loss < CLEAN_LOSS:

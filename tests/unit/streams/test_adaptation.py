@@ -89,6 +89,19 @@ def test_a_line_that_carries_next_to_nothing_of_the_best_is_known_by_what_it_los
     assert [names(viewer.look(flooded, 2 + n * LOOK_S)) for n in range(2)][-1] == ("low", "tiles", None)
 
 
+def test_a_flood_is_never_taken_for_what_a_line_loses_by_itself() -> None:
+    viewer = Adaptation(ROOM)
+    viewer.look(CALM, 0.0)
+    for n in range(12):
+        viewer.look(Numbers(**{**vars_of(CALM), "sent_bps": 1.5e6, "loss": 0.96, "round_trip_s": None}), 2 + n * LOOK_S)
+    now_s = 8.0
+    while viewer.look(Numbers(**{**vars_of(CALM), "sent_bps": 0.0}), now_s).board == "tiles":
+        now_s += LOOK_S
+    trial = Numbers(**{**vars_of(CALM), "sent_bps": 3e5, "estimate_bps": 66e3, "loss": 0.8, "round_trip_s": None})
+    told = [viewer.look(trial, now_s + (n + 1) * LOOK_S).board for n in range(4)]
+    assert told[-1] == "tiles"
+
+
 @pytest.mark.parametrize(("carried_bps", "waited_s"), [(50e3, 60.0), (120e3, 2 * FIRST_TRY_S)])
 def test_a_line_far_below_the_least_video_is_not_tried_with_it_for_a_minute(
     carried_bps: float, waited_s: float
