@@ -19,13 +19,20 @@ frame, its RTP time, and when it left. A plain tuple, as one is made for each bu
 
 
 class History:
-    """One viewer's one track. ``add`` keeps a burst, and forgets the oldest when there are too many."""
+    """One viewer's one track. A frame that it still knows stays in memory, with its packets, for all viewers."""
 
     def __init__(self, kept_s: float = KEPT_S, kept_bursts: int = KEPT_BURSTS) -> None:
         self._kept_s = kept_s
         self._sent: deque[Sent] = deque(maxlen=kept_bursts)
-        self.add = self._sent.append
         self.clear = self._sent.clear
+
+    def add(self, sent: Sent) -> None:
+        """Keep a burst; forget those that are too old now, or too many."""
+        kept = self._sent
+        kept.append(sent)
+        long_ago_s = sent[5] - self._kept_s
+        while kept[0][5] < long_ago_s:
+            kept.popleft()
 
     def find(self, sequence: int, now_s: float) -> tuple[Sent, int] | None:
         """Return what left as ``sequence``, and which packet of its frame; None when it was not sent, or long ago."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -220,6 +221,17 @@ def test_nothing_of_a_track_that_rests_is_sent_again() -> None:
     viewer.packets.clear()
     viewer.sender.send_again(9)
     assert len(viewer.packets) == 1
+
+
+def test_a_board_that_hardly_changes_keeps_nothing_in_memory() -> None:
+    viewer = Viewer()
+    frames = [frame(*big(2)) for _ in range(20)]
+    alive = [weakref.ref(one) for one in frames]
+    while frames:
+        viewer.sender.send(frames.pop(0), viewer.mono_s)
+        viewer.mono_s += 0.5
+    kept = [number for number, one in enumerate(alive) if one() is not None]
+    assert kept == list(range(19 - round(KEPT_S / 0.5), 20))
 
 
 def test_a_flood_of_requests_is_bounded() -> None:
