@@ -13,9 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
-import httpx
 from pydantic import BaseModel, ValidationError
 
 from agent.recordings import Recordings
@@ -24,6 +23,9 @@ from protocol.errors import EstradeError, ShareError
 from protocol.messages import Problem, UploadAsked, UploadTold
 from protocol.pages import PanelShare
 from protocol.topics import RoomTopics
+
+if TYPE_CHECKING:
+    import httpx
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +131,8 @@ class Sharing:
         log.warning("A recording is not shared", extra={"code": error.code, "reason": error.message})
 
     async def _send(self, share: _Share) -> None:
+        import httpx  # with an HTTP client that few rooms need, and they seldom
+
         share.state = "sending"
         sealed = await asyncio.to_thread(
             SealedShare, lambda: self._recordings.open(share.recording, language=share.language)
@@ -162,6 +166,8 @@ class Sharing:
 
     async def _send_part(self, http: httpx.AsyncClient, told: UploadTold, sealed: SealedShare, share: _Share) -> None:
         """Send one part, however often it takes, and keep to the rate."""
+        import httpx
+
         headers = {"Authorization": f"Bearer {told.token}", "Tus-Resumable": "1.0.0"}
         retry_s = FIRST_RETRY_S
         for _ in range(MOST_TRIES):
