@@ -157,12 +157,13 @@ class Listener:
         is_far = not self._is_timed and not was_heard
         most = FAR_LEVELS if is_far else LONG_LEVELS
         curves = _Curves.of(np.array(self._levels)[-most:], room, lags_s)
-        long, short = curves.newest(most), curves.newest(SHORT_LEVELS)
-        again = None if is_far else curves.newest(AGAIN_LEVELS)
+        alike = None if is_far else _alike(curves.newest(AGAIN_LEVELS), AGAIN_SCORE)
+        long = short = None
+        if alike is None:  # the usual lesson costs one window and not three
+            long, short = curves.newest(most), curves.newest(SHORT_LEVELS)
         is_other = short is not None and _is_other(short)
-        alike = again if again is not None and _is_alike(again, AGAIN_SCORE) else None
-        if alike is None and long is not None and not is_other and _is_alike(long, FAR_SCORE if is_far else LONG_SCORE):
-            alike = long
+        if not is_other:
+            alike = alike or _alike(long, FAR_SCORE if is_far else LONG_SCORE)
         if is_far and not self._is_found_twice(alike):
             alike = None
         if alike is not None:
@@ -212,11 +213,11 @@ class _Curves:
         return compare(self.played[-count:], self.room[:, -count:], counts, self.lags_s)
 
 
-def _is_alike(window: Likeness, score: float) -> bool:
-    """Say whether two curves are one; where they hardly rise and fall, they must fit the better."""
-    if window.spread_db < SPREAD_LEAST_DB:
-        return False
-    return window.score >= (score if window.spread_db >= SPREAD_DB else max(score, FLAT_SCORE))
+def _alike(window: Likeness | None, score: float) -> Likeness | None:
+    """Return a window whose two curves are one; where they hardly rise and fall, they must fit the better."""
+    if window is None or window.spread_db < SPREAD_LEAST_DB:
+        return None
+    return window if window.score >= (score if window.spread_db >= SPREAD_DB else max(score, FLAT_SCORE)) else None
 
 
 def _is_other(short: Likeness) -> bool:
