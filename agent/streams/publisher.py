@@ -110,6 +110,8 @@ class Publisher:
         self._on_message = on_message
         self._admits = admits
         self._on_programme = on_programme
+        self._told_all: channel.Notice | None = None
+        """What `tell_viewers` said last, at no time."""
         self._on_air = OnAir()
         self._is_paused = self._is_frozen = False
         self._loop = asyncio.get_running_loop()
@@ -393,8 +395,11 @@ class Publisher:
             raise SignallingError("this ticket has no connection to the room", code="viewer-not-found")
 
     def tell_viewers(self) -> None:
-        """Send the notice to everybody whose lesson channel is open."""
+        """Send the notice to everybody whose lesson channel is open, if it says more than that time passes."""
         notice = self._notice()
+        told, self._told_all = self._told_all, notice.model_copy(update={"elapsed_s": 0.0})
+        if told == self._told_all:
+            return
         for connection in self._viewers.values():
             connection.send(notice)
 
@@ -421,7 +426,8 @@ class Publisher:
     @property
     def connected(self) -> int:
         """How many pupils are in class; `viewers` has those too who are on their way or knock."""
-        return sum(view.is_connected and view.is_admitted for view in self.viewers())
+        there = (one for one in self._viewers.values() if one.is_connected and one.is_admitted)
+        return len({self._holders.get(one, one.id) for one in there})
 
     def viewers(self) -> tuple[ViewerView, ...]:
         """Return everybody who is connected or connecting, once each, in the order in which they first came."""

@@ -171,6 +171,20 @@ async def test_hello_is_answered_at_once_and_what_a_page_says_is_handed_on(room:
     await peer.close()
 
 
+async def test_what_a_page_knows_already_is_not_told_it_again(room: Room) -> None:
+    peer = Peer()
+    await peer.join(room.publisher, "v1")
+    assert peer.data is not None
+    data = peer.data
+    await peer.until(lambda: data.readyState == "open")
+    for place in (1, 2):
+        room.publisher.tell_viewers()
+        room.publisher.send("v1", channel.You(hand="raised", place=place))
+    await peer.until(lambda: len(peer.heard) == 3)
+    await peer.close()
+    assert [type(message) for message in peer.heard] == [channel.Notice, channel.You, channel.You]
+
+
 async def test_the_end_of_the_lesson_is_told_and_quick() -> None:
     threads = set(threading.enumerate())
     async with open_room() as room:
