@@ -75,7 +75,7 @@ from protocol.topics import CONTROLLER_STATUSES
 log = logging.getLogger(__name__)
 
 LOOK_S = 0.25
-"""How often facts that change by themselves (packets left, pages that receive) are looked at in a lesson."""
+"""How often facts that change by themselves (packets left, pages that a media server sends to) are looked at."""
 FRAMES_MOST_S = 15.0
 """A lesson whose open devices gave nothing at all for this long makes no progress."""
 ENDING_MOST_S = 10.0
@@ -442,7 +442,7 @@ class Agent:
             self._reporter.checks_changed()
 
     async def _look(self, loop_heart: Heart, frame_heart: Heart) -> None:
-        """Beat the hearts, and tell of what changes by itself: the sign, and pages that receive or stop."""
+        """Beat the hearts, and tell of what changes by itself: the sign, and what a page is sent, or from where."""
         last: object = None
         frames: object = None
         while True:
@@ -451,8 +451,9 @@ class Agent:
             if came != frames or not any(slot.is_open for slot in self._lesson.slots):
                 frames = came
                 frame_heart.beat()
-            view = self._view()
-            seen = (view.sign, tuple(viewer.model_copy(update={"joined_s": 0.0}) for viewer in view.viewers))
+            publisher = self._lesson.publisher
+            sent = tuple((viewer.id, viewer.sending) for viewer in publisher.viewers()) if publisher else ()
+            seen = (self._lesson.sign(), sent)
             if seen != last:
                 last = seen
                 self._lesson.looked_different()
