@@ -91,6 +91,10 @@ def _run(config: Path) -> int:
     # Before NumPy comes: its threads would spin beside the encoders, for matrices of which each is some µs of work.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+    from agent import memory
+
+    memory.keep_few_arenas()
+
     import uvloop
 
     from agent.app import Agent

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Literal
 
-from agent import on_air
+from agent import memory, on_air
 from agent.audience import Door
 from agent.device_slot import DeviceChoice, DeviceSlot
 from agent.devices.capture import CaptureHost
@@ -65,6 +65,9 @@ PREPARE_MOST_S = 3.0
 CLOSE_MOST_S = 2.0
 """Viewers are told and devices closed within this. Past it the agent is told apart from a healthy one: its heart for a
 lesson's end stops, and the watchdog ends it."""
+
+CLEAR_S = 8.0
+"""After a lesson, until its memory is given back: whoever looks at it in time has let go by then."""
 
 Origin = Literal["panel", "proposal", "resumed"]
 _TRACKS: dict[DeviceRole, Literal["camera", "board", "sound"]] = {
@@ -544,6 +547,12 @@ class Lesson:
                 log.exception("The lesson fell", extra={"lesson": run.report.id})
                 self._advance(LessonEvent.FAULT)
             self._close(run)
+            del run  # what the lesson had in memory would else wait for the next one
+            asyncio.get_running_loop().call_later(CLEAR_S, self._clear)
+
+    def _clear(self) -> None:
+        if self._run_now is None:
+            memory.clear()
 
     async def _carry_out(self, run: _Run) -> None:
         async with asyncio.TaskGroup() as tasks:

@@ -21,6 +21,7 @@ import numpy as np
 from av.video.frame import PictureType
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from agent import memory
 from agent.media import BLOCK_S, SAMPLE_RATE_HZ, AudioBlock, Frame
 from agent.streams import datagrams, packetize, vp8
 from agent.streams.codecs import open_h264, open_opus, open_vp8
@@ -219,6 +220,7 @@ class VideoEncoder:
                     self._prepared_size = expected
                     if expected is None:
                         self._codec = None
+                        memory.give_back()
                     else:
                         self._open(expected)
         except BaseException as error:

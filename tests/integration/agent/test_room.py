@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ConfigDict
 
+from agent.lesson import CLEAR_S
+from agent.streams.publisher import Publisher
 from mqttlink.link import Link
 from protocol.errors import CommandError, ConfigError
 from protocol.messages import (
@@ -54,6 +58,17 @@ async def test_press_start_and_stop_are_told_to_the_centre_in_order(
     assert centre.facts() == ["lesson.started", "lesson.ended"]
     await until(lambda: len(centre.statuses) == 2, "birth and death")
     assert [(status.online, status.reason) for status in centre.statuses] == [(True, None), (False, "shutdown")]
+
+
+async def test_nothing_of_a_lesson_stays_in_memory(broker: Broker, tmp_path: Path) -> None:
+    async with running_room(room_settings(broker, tmp_path)) as room:
+        await room.press("lesson/start")
+        await room.state_is("live")
+        lessons = [weakref.ref(one) for one in gc.get_objects() if type(one) is Publisher]
+        assert lessons
+        await room.press("lesson/stop")
+        await room.state_is("idle")
+        await until(lambda: all(one() is None for one in lessons), "its memory", CLEAR_S + 5)
 
 
 async def test_the_code_made_ahead_is_on_the_panel_also_without_centre_or_broker(
