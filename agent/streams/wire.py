@@ -498,6 +498,8 @@ def add_sending(
     """
     transceiver = peer.addTransceiver(NamedTrack(kind, track), direction="sendonly")
     transceiver.sender._stream_id = media_stream
+    # a thousand objects for each receiver of pictures, and of ours none ever comes to it
+    cast(Any, transceiver.receiver)._RTCRtpReceiver__remote_bitrate_estimator = None
     transceiver.setCodecPreferences(_preferences(kind, codec))
     return transceiver
 

@@ -287,6 +287,16 @@ async def test_names_of_tracks_and_media_streams_are_ours() -> None:
         await peer.close()
 
 
+async def test_a_receiver_of_which_nothing_is_asked_counts_no_rates() -> None:
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    usual = peer.addTransceiver("video", direction="sendonly").receiver
+    ours = wire.add_sending(peer, "video", "board", "estrade-board").receiver
+    name = "_RTCRtpReceiver__remote_bitrate_estimator"
+    assert vars(usual)[name] is not None
+    assert vars(ours)[name] is None
+    await peer.close()
+
+
 async def test_the_level_is_changed_for_this_viewer_only() -> None:
     first, second = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
     try:
