@@ -23,20 +23,20 @@ class Use:
 
 async def measure(root: psutil.Process, seconds: float) -> Use:
     """Watch a process tree for so long; children that come and go meanwhile count."""
-    began_s, cpu_s = time.monotonic(), _cpu_s(root)
+    began_s, before_s = time.monotonic(), cpu_s(root)
     most = 0
     while time.monotonic() - began_s < seconds:
         most = max(most, _pss_bytes(root))
         await asyncio.sleep(LOOK_S)
     took_s = time.monotonic() - began_s
-    return Use((_cpu_s(root) - cpu_s) / took_s * 100, most / 1e6, took_s)
+    return Use((cpu_s(root) - before_s) / took_s * 100, most / 1e6, took_s)
 
 
 def _tree(root: psutil.Process) -> list[psutil.Process]:
     return [root, *root.children(recursive=True)]
 
 
-def _cpu_s(root: psutil.Process) -> float:
+def cpu_s(root: psutil.Process) -> float:
     """Return the processor time of the tree, with that of children that have ended and were waited for."""
     total = 0.0
     for process in _tree(root):

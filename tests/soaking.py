@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import psutil
 
+from agent.lesson import CLEAR_S
+from benchmarks import process_tree
 from tests import light_pupils
 from tests.browser.people import People
 from tests.rig import Rig
@@ -33,6 +35,10 @@ class Soaked:
     """Of the browser's camera picture (W3C webrtc-stats, freezeCount)."""
     pictures_least: float
     """Camera pictures a second of the pupil who got fewest."""
+    agent_cpu_percent: float
+    """Of one core, of the agent with its children."""
+    pss_mb_after: float
+    """When the lesson has been over for a while."""
     machine_busy: float
     """Share of all its cores' time that was used, by whomever: near 1, a browser freezes for want of it."""
 
@@ -50,18 +56,24 @@ async def soak(people: People, seconds: float, viewers: int, told: Callable[[str
         agent, began_s = rig.agent, time.monotonic()
         before, first = await pupil.inbound(), await asyncio.to_thread(taken, rig)
         psutil.cpu_percent()  # from here on
+        cpu_s = process_tree.cpu_s(agent)
         pss_mb, fds = first
         while (passed_s := time.monotonic() - began_s) < seconds:
             await asyncio.sleep(min(LOOK_S, seconds - passed_s))
             pss_mb, fds = await asyncio.to_thread(taken, rig)
             told(f"{time.monotonic() - began_s:.0f} s: {pss_mb:.0f} MB, {fds} descriptors")
         machine_busy = psutil.cpu_percent() / 100
+        cpu_percent = (process_tree.cpu_s(agent) - cpu_s) / (time.monotonic() - began_s) * 100
         after = await pupil.inbound()
         assert agent.is_running(), "the agent fell"
+        passed_s = time.monotonic() - began_s
+    await asyncio.to_thread(rig.press, "lesson/stop")
+    await asyncio.sleep(CLEAR_S + 2)
+    pss_mb_after, _ = await asyncio.to_thread(taken, rig)
     lost = sum(counted["lost"] for each in got for counted in each.values())
     lost += sum(after[track]["packetsLost"] - before[track]["packetsLost"] for track in after)
     return Soaked(
-        seconds=time.monotonic() - began_s,
+        seconds=passed_s,
         viewers=viewers,
         pss_mb_start=first[0],
         pss_mb_end=pss_mb,
@@ -70,6 +82,8 @@ async def soak(people: People, seconds: float, viewers: int, told: Callable[[str
         lost_packets=lost,
         freezes=after["camera"]["freezeCount"] - before["camera"]["freezeCount"],
         pictures_least=min(each["camera"]["pictures_a_second"] for each in got),
+        agent_cpu_percent=cpu_percent,
+        pss_mb_after=pss_mb_after,
         machine_busy=machine_busy,
     )
 
