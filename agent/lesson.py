@@ -367,6 +367,7 @@ class Lesson:
             on_programme=lambda block, is_open: levels.let_out(
                 block.samples, block.voice, block.captured_mono_s, is_open=is_open
             ),
+            farewell=lambda: "lesson-ended" if run.stop_asked.is_set() else "room-closing",
             filters=self.filters,
             hardware=self.hardware,
         )

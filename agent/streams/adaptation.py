@@ -119,10 +119,16 @@ class Adaptation:
         self._board_since_s, self._is_board_seen, self._unseen_reports = now_s, False, 0
 
     def received(self, board_fps: float, camera_fps: float, now_s: float) -> None:
-        """Hear what the page shows. One in the background shows nothing at all, which says nothing of its decoder."""
+        """Hear what the page shows. One in the background shows nothing at all, which says nothing of its decoder.
+
+        So a board counts as not decoded only beside a camera that is.
+        """
         if board_fps > 0:
             self._is_board_seen = True
-        if self._is_board_seen or self._board_since_s is None or (camera_fps == 0 and self.choice(now_s).camera):
+        sent = self.choice(now_s)
+        if self._is_board_seen or self._board_since_s is None or sent.camera is None or camera_fps == 0:
+            return
+        if sent.board != self._layers.board[self._undecoded].name:
             return
         self._unseen_reports += 1
         smaller = len(self._layers.board) - 1 - self._undecoded

@@ -19,6 +19,10 @@ MAX_OFFER_BYTES = 65_536
 MAX_LINES = 8
 MAX_CANDIDATES = 64
 """For one viewer in all; each may have the room send checks to an address."""
+MAX_MID_BYTES = 16
+"""RFC 9143 §7.1 recommends three at most: each packet carries it."""
+MAX_EXTENSION = 255
+"""RFC 8285 §4.3: what the longer form of a header extension has room for."""
 _DIGESTS = {"sha-256", "sha-384", "sha-512"}
 
 
@@ -133,6 +137,10 @@ def _check(description: SessionDescription) -> None:
             )
         if m.dtls is None or not any(f.algorithm.lower() in _DIGESTS for f in m.dtls.fingerprints):
             raise SignallingError(f'm-line "{m.rtp.muxId[:20]}" has no a=setup or no SHA-2 fingerprint')
+        if len(m.rtp.muxId) > MAX_MID_BYTES:
+            raise SignallingError(f"the offer has a mid of {len(m.rtp.muxId)} characters, more than {MAX_MID_BYTES}")
+        if any(not 1 <= extension.id <= MAX_EXTENSION for extension in m.rtp.headerExtensions):
+            raise SignallingError(f'm-line "{m.rtp.muxId[:20]}" numbers a header extension past {MAX_EXTENSION}')
         if m.ice is None or not m.ice.usernameFragment or not m.ice.password:
             raise SignallingError(f'm-line "{m.rtp.muxId[:20]}" has no ICE name or password')
 

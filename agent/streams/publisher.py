@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from agent.media import AudioBlock, Frame, FrameFilters
 from agent.streams.clock import RoomClock
@@ -51,6 +51,7 @@ MOST_OF_A_HOLDER = 3
 """Connections of one ticket: a page that comes back makes a new one beside the old, which ends by its silence."""
 LOOK_S = 0.5
 """Between two looks at the viewers' lines: a browser says a few times a second what it could receive."""
+Farewell = Literal["lesson-ended", "room-closing"]
 CLOSE_ALL_S = 0.9
 """For all goodbyes together."""
 
@@ -85,6 +86,7 @@ class Publisher:
     ``admits`` is told of each viewer that stands, with its holder, and says whether it gets media now; else it has its
     lesson channel alone until `admit`.
     ``on_programme`` hears every 20 ms of sound that leave, and whether the teacher lets them out.
+    ``farewell`` says what viewers are told when it ends: a room that only falls has them come back.
 
     Make it on a running loop. ``filters`` are applied to the device's pictures, never to stand-ins. ``hardware`` is an
     encoder that `agent.streams.hardware` found to work here.
@@ -100,6 +102,7 @@ class Publisher:
         on_message: Callable[[str, channel.FromPupil], None] = lambda viewer, message: None,
         admits: Callable[[str, str | None], bool] = lambda viewer, holder: True,
         on_programme: Callable[[Mixed, bool], None] = lambda block, is_open: None,
+        farewell: Callable[[], Farewell] = lambda: "lesson-ended",
         filters: Mapping[str, FrameFilters] | None = None,
         hardware: str | None = None,
     ) -> None:
@@ -110,6 +113,7 @@ class Publisher:
         self._on_message = on_message
         self._admits = admits
         self._on_programme = on_programme
+        self._farewell = farewell
         self._told_all: channel.Notice | None = None
         """What `tell_viewers` said last, at no time."""
         self._on_air = OnAir()
@@ -156,7 +160,7 @@ class Publisher:
     # --- a lesson's life ------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Send until cancelled. On the way out viewers are told that the lesson ended and closed within a second."""
+        """Send until cancelled. On the way out viewers are told why and closed within a second."""
         try:
             async with asyncio.TaskGroup() as self._group:
                 self._tracks.start()
@@ -178,7 +182,7 @@ class Publisher:
         viewers = list(self._viewers.values())
         for viewer in viewers:
             self._forget(viewer)
-        ended = channel.Ended(reason="lesson-ended")
+        ended = channel.Ended(reason=self._farewell())
         try:
             async with asyncio.timeout(CLOSE_ALL_S):
                 await asyncio.gather(*(viewer.close(ended) for viewer in viewers))
@@ -201,15 +205,20 @@ class Publisher:
                     self._gone(viewer, "silent")
                 elif not viewer.is_connected and silent_s > self._settings.viewer_connect_s:
                     self._gone(viewer, "never connected")
-            self._routes.look(ways(self._viewers.values()))
+            one_of_each = {self._holders.get(one, one.id): one for one in self._viewers.values()}
+            self._routes.look(ways(one_of_each.values()))  # three connections of a pupil are no three pupils
 
     async def _adapt(self) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
             share_bps = self._routes.share_bps()
-            for feeds in tuple(self._feeds.values()):
-                feeds.share(share_bps)
-                feeds.look()
+            for connection, feeds in tuple(self._feeds.items()):
+                try:
+                    feeds.share(share_bps)
+                    feeds.look()
+                except Exception:  # of one viewer: the others' lesson goes on
+                    log.exception("A viewer cannot be served", extra={"viewer": connection.id})
+                    self._gone(connection, "failed")
 
     def encoding_load(self) -> tuple[float, float]:
         """Return the share of its time that the slowest encoder takes, and of pictures dropped since the last call."""
@@ -289,6 +298,7 @@ class Publisher:
         self._programme.set_pupil(holder is not None)
         for connection, feeds in self._feeds.items():
             feeds.set_speaking(self._is_speaker(connection))
+            self._routes.set_speaking(connection, self._is_speaker(connection))
 
     def _is_speaker(self, connection: ViewerConnection) -> bool:
         return self._speaker is not None and self._holders.get(connection) == self._speaker
@@ -463,6 +473,7 @@ class Publisher:
         connection.admitted_mono_s = time.monotonic()
         feeds = self._feeds[connection]
         feeds.set_speaking(self._is_speaker(connection))
+        self._routes.set_speaking(connection, self._is_speaker(connection))
         self._routes.begin(connection, feeds)
         feeds.begin(connection.senders)
         self._tell_sending(connection)
@@ -575,8 +586,12 @@ class Publisher:
             self._tracks.best,
             self.clock,
             on_packet=self._on_packet,
-            on_change=self._routes.relay_changed,
+            on_change=self._relay_changed,
         )
+
+    def _relay_changed(self) -> None:
+        if not self._has_ended:  # at the end nobody is sent anything any more
+            self._routes.relay_changed()
 
     def _sound_ready(self, block: Mixed, is_open: bool) -> None:
         self._on_programme(block, is_open)

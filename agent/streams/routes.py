@@ -42,6 +42,7 @@ class Routes:
         self.relay: Relay | None = None
         self._now = now
         self._feeds: dict[ViewerConnection, ViewerFeeds] = {}
+        self._speaking: set[ViewerConnection] = set()
         self._source: channel.Source = "room"
 
     @property
@@ -79,24 +80,40 @@ class Routes:
     def begin(self, connection: ViewerConnection, feeds: ViewerFeeds) -> None:
         """Take a viewer that stands; its media come from where those of all come now."""
         self._feeds[connection] = feeds
-        if self._source == "media-server" and connection.has_channel:
+        if self._source == "media-server" and connection.has_channel and connection not in self._speaking:
             feeds.rest(True)
             connection.send(channel.PlayFrom(source=self._source))  # to one that knocked; others say hello first
 
     def end(self, connection: ViewerConnection) -> None:
         """Forget a viewer."""
         self._feeds.pop(connection, None)
+        self._speaking.discard(connection)
+
+    def set_speaking(self, connection: ViewerConnection, is_speaking: bool) -> None:
+        """Send to the pupil who speaks ourselves: at the media server it would hear itself."""
+        if is_speaking == (connection in self._speaking):
+            return
+        (self._speaking.add if is_speaking else self._speaking.discard)(connection)
+        feeds = self._feeds.get(connection)
+        if feeds is not None and self._source == "media-server":
+            if is_speaking:
+                feeds.rest(False)
+            connection.send(channel.PlayFrom(source=self._source_of(connection)))
+
+    def _source_of(self, connection: ViewerConnection) -> channel.Source:
+        return "room" if connection in self._speaking else self._source
 
     def told(self, connection: ViewerConnection, message: channel.FromPupil) -> None:
         """Hear what a page says: hello is answered with where to play from; its word on that starts or rests media."""
         feeds = self._feeds.get(connection)
         if feeds is None:
             return
-        if isinstance(message, channel.Hello) and self._source != "room":
-            connection.send(channel.PlayFrom(source=self._source))
+        source = self._source_of(connection)
+        if isinstance(message, channel.Hello) and source != "room":
+            connection.send(channel.PlayFrom(source=source))
         if isinstance(message, channel.PlaysFrom):
             # a page that lost the media server is sent to at once, before the room itself has noticed
-            feeds.rest(message.source == "media-server" and self._source == "media-server")
+            feeds.rest(message.source == "media-server" and source == "media-server")
 
     def relay_changed(self) -> None:
         """Hear that the media server takes what is published, or does no more."""
@@ -108,7 +125,9 @@ class Routes:
         for connection, feeds in tuple(self._feeds.items()):
             if source == "room":
                 feeds.rest(False)
-            connection.send(channel.PlayFrom(source=source))  # to the media server the page goes first, and says so
+            connection.send(
+                channel.PlayFrom(source=self._source_of(connection))
+            )  # to the media server the page goes first, and says so
 
     def look(self, views: Iterable[WayNumbers]) -> None:
         """Look at the line; each second."""

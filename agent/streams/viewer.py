@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 LESSON_STREAM, BOARD_STREAM = "estrade-lesson", "estrade-board"
 """Names of the MediaStreams: what is in one is kept in step by the browser; a late slide must not delay a voice."""
+MOST_FOREIGN_CHANNELS = 4
+"""Data channels of names that we do not know: each costs memory, and a page of ours opens none."""
 CLOSE_S = 0.5
 """Closing sends a few packets; only a relay that does not answer takes longer."""
 
@@ -111,6 +113,7 @@ class ViewerConnection:
         self._sound: wire.TakenSender | None = None
         self.channel: LessonChannel | None = None
         self._tiles: TileChannel | None = None
+        self._foreign_channels = 0
         self.ended = False
         self.has_channel = plan.has_channel
         self._heard_mono_s = 0.0
@@ -252,6 +255,10 @@ class ViewerConnection:
     def _channel_opened(self, data: RTCDataChannel) -> None:
         if data.label == channel.LABEL and self.channel is None:
             self.channel = LessonChannel(data, self._told, time.monotonic, self._misused)
+            return
+        self._foreign_channels += 1
+        if self._foreign_channels > MOST_FOREIGN_CHANNELS:
+            self._misused()
 
     def _misused(self) -> None:
         log.warning("A viewer misuses the lesson channel and is shown out", extra={"viewer": self.id})

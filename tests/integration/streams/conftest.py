@@ -13,7 +13,7 @@ import pytest
 
 from agent.media import FrameFilters
 from agent.people import People
-from agent.streams.publisher import Publisher, StreamSettings, ViewerChange
+from agent.streams.publisher import Farewell, Publisher, StreamSettings, ViewerChange
 from protocol import channel
 from protocol.lesson import LessonState
 from protocol.messages import OnAir
@@ -50,6 +50,7 @@ async def open_room(
     settings: StreamSettings | None = None,
     filters: dict[str, FrameFilters] | None = None,
     people: People | None = None,
+    farewell: Callable[[], Farewell] = lambda: "lesson-ended",
 ) -> AsyncIterator[Room]:
     changes: list[ViewerChange] = []
     rooms: list[Publisher] = []
@@ -70,6 +71,7 @@ async def open_room(
         on_packet=lambda: left.append(time.monotonic()),
         on_message=people.heard if people else lambda viewer, message: said.append((viewer, message)),
         admits=people.admits if people else lambda viewer, holder: True,
+        farewell=farewell,
     )
     if people:
         people.reach_by(publisher)

@@ -162,3 +162,19 @@ async def test_a_page_that_says_garbage_is_shown_out_and_the_others_stay(
     assert [record.levelname for record in caplog.records if "misuses" in record.getMessage()] == ["WARNING"]
     for peer in (lina, bad):
         await peer.close()
+
+
+async def test_a_room_that_falls_has_its_pupils_come_back(people: People) -> None:
+    async with open_room(people=people, farewell=lambda: "room-closing") as room:
+        lina = await come(room, "v-1", "Lina", "t-1")
+    await lina.until(lambda: lina.heard[-1] == channel.Ended(reason="room-closing"))
+    await lina.close()
+
+
+async def test_a_page_that_opens_channels_without_end_is_shown_out(room: Room, people: People) -> None:
+    lina = await come(room, "v-1", "Lina", "t-1")
+    for number in range(20):
+        lina.pc.createDataChannel(f"more {number}")
+    await lina.until(lambda: lina.states[-1] == "closed")
+    assert lina.heard[-1] == channel.Ended(reason="misused")
+    await lina.close()

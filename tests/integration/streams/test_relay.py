@@ -197,6 +197,17 @@ async def test_pupils_move_to_the_media_server_and_back_without_a_new_connection
                 continue
         heard = len(first.sound.arrivals)
 
+        room.publisher.set_speaker("second")  # at the media server it would hear itself
+        await second.until(lambda: second.heard[-1] == channel.PlayFrom(source="room"))
+        await say(second, channel.PlaysFrom(source="media-server"))  # it was on its way there
+        before = len(second.sound.arrivals)
+        await second.until(lambda: len(second.sound.arrivals) > before + 20)
+        room.publisher.set_speaker(None)
+        await second.until(lambda: second.heard[-1] == go)
+        await say(second, channel.PlaysFrom(source="media-server"))
+        while not await is_quiet(second):
+            continue
+
         server.kill()
         await say(first, channel.PlaysFrom(source="room"))  # its page notices within a second
         await first.until(lambda: len(first.sound.arrivals) > heard + 20)

@@ -147,4 +147,8 @@ async def test_a_resumed_lesson_sends_what_the_teacher_let_out_and_no_more(disk:
     assert held_back() == {"camera": "off", "board": "off", "sound": "off"}  # frozen, without a picture to keep
     lesson.set_paused(True)
     assert set(held_back().values()) == {"paused"}
+    assert lesson.publisher._farewell() == "room-closing", "a room that falls is back in a moment"
+    publisher = lesson.publisher
+    lesson.stop("panel")
+    assert publisher._farewell() == "lesson-ended"
     await outbox.close()

@@ -141,6 +141,10 @@ BAD = {
     "an old fingerprint": offer(SOUND).replace("sha-256", "md5"),
     "no ICE name": without("a=ice-ufrag", offer(SOUND)),
     "no ICE password": without("a=ice-pwd", offer(SOUND)),
+    "a mid that each packet would carry": offer(line("video", "m" * 17)),
+    "a header extension past what a packet has room for": offer(
+        line("video", 0, "recvonly", "a=extmap:300 urn:ietf:params:rtp-hdrext:sdes:mid")
+    ),
     "no mid": without("a=mid", offer(SOUND)),
     "one mid twice": offer(SOUND, SOUND),
     "no bundle": without("a=group", offer(SOUND, BOARD)),
