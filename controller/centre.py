@@ -82,11 +82,20 @@ def build(
 
     hub = Hub()
     fleet = Fleet(mono, now, hub.room_changed)
-    book = LessonBook(store, keys, fleet, public_url=public_url, now=now, mono=mono, on_change=hub.room_changed)
+    media_server = MediaServer(config.relay, keys)
+    book = LessonBook(
+        store,
+        keys,
+        fleet,
+        public_url=public_url,
+        now=now,
+        mono=mono,
+        on_change=hub.room_changed,
+        on_removed=media_server.show_out,
+    )
     ice = IceServers(config.ice, seconds)
     shares = Shares(config.state_dir / "shared", config.shares, public_url=public_url, now=now)
     ingest = Ingest(store, fleet, book, hub, ice, shares, instance=config.instance, now=now, mono=mono)
-    media_server = MediaServer(config.relay, keys)
     signalling = Signalling(caller, config.instance, fleet, book, keys, ice, media_server)
     return Centre(
         config=config,

@@ -75,6 +75,7 @@ class LessonBook:
         now: Callable[[], datetime],
         mono: Callable[[], float],
         on_change: Callable[[str], None] = lambda room: None,
+        on_removed: Callable[[str, str], None] = lambda room, holder: None,
     ) -> None:
         self._store = store
         self._keys = keys
@@ -82,7 +83,7 @@ class LessonBook:
         self._public_url = public_url
         self._now = now
         self._mono = mono
-        self._on_change = on_change
+        self._on_change, self._on_removed = on_change, on_removed
         self._rooms: dict[str, _Room] = {}
         self._lessons: dict[str, LessonRecord] = {}
         self._codes: dict[str, str] = {}
@@ -251,6 +252,7 @@ class LessonBook:
             return
         if holder is not None:
             known.removed.add(holder)
+            self._on_removed(room, holder)
         self._turn_code(known)
 
     def is_removed(self, room: str, jti: str) -> bool:

@@ -1,12 +1,15 @@
 """WHEP towards a media server, for pupils who may know of no other address than ours: no page contacts another origin.
 
-No memory of viewers here either: what the server called a connection is sealed into the id that the pupil is given.
+What the server called a connection is sealed into the id that the pupil is given. Beside that it is remembered for as
+long as this controller runs, for a pupil who is shown out: its page need not say goodbye.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,12 +21,16 @@ from protocol.errors import AccessError, EstradeError, MediaServerError
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it writes every address at INFO
 
+log = logging.getLogger(__name__)
+
 Stream = Literal["lesson", "board"]
 
 ANSWER_S = 8.0
 MOST_ANSWER_BYTES = 65_536
 MOST_WORDS = 160
 MOST_REDIRECTS = 3
+MOST_REMEMBERED = 20_000
+"""Connections; the oldest are forgotten, and end with their lesson."""
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
 
@@ -45,8 +52,13 @@ class MediaServer:
         self._config = config
         self._keys = keys
         self._http: httpx.AsyncClient | None = None
+        self._played: OrderedDict[str, tuple[str, str, str]] = OrderedDict()
+        """Room, mark and ticket of a connection's pupil, by the id that the pupil has of it."""
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
+        for ending in self._ending:
+            ending.cancel()
         if self._http is not None:
             await self._http.aclose()
 
@@ -70,8 +82,12 @@ class MediaServer:
             raise _refused(url, response)
         if len(response.content) > MOST_ANSWER_BYTES:
             raise MediaServerError("the media server's answer is too large", code="media-server-refused")
+        viewer = self._keys.played(room, jti, str(_joined(url, location)))
+        self._played[viewer] = (room, self._keys.holder(room, jti), jti)
+        if len(self._played) > MOST_REMEMBERED:
+            self._played.popitem(last=False)
         return Played(
-            self._keys.played(room, jti, str(_joined(url, location))),
+            viewer,
             response.text,
             response.headers.get("etag"),
             tuple(response.headers.get_list("link")),
@@ -88,12 +104,27 @@ class MediaServer:
     async def end(self, room: str, jti: str, viewer: str) -> None:
         """Let a viewer go; one that is gone already, or with its server, is no error."""
         url = self._location(room, jti, viewer)
+        self._played.pop(viewer, None)
         try:
             response = await self._ask("DELETE", url, None, {})
         except MediaServerError:
             return
         if not response.is_success and response.status_code not in (404, 410):
             raise _refused(url, response)
+
+    def show_out(self, room: str, holder: str) -> None:
+        """End every connection of a pupil whom the teacher removed, by its mark in this room; in tasks of ours."""
+        for viewer, (of_room, of_holder, jti) in tuple(self._played.items()):
+            if (of_room, of_holder) == (room, holder):
+                ending = asyncio.get_running_loop().create_task(self._show_out(room, jti, viewer))
+                self._ending.add(ending)
+                ending.add_done_callback(self._ending.discard)
+
+    async def _show_out(self, room: str, jti: str, viewer: str) -> None:
+        try:
+            await self.end(room, jti, viewer)
+        except MediaServerError as error:
+            log.warning("a pupil was not shown out there", extra={"room": room, "reason": error.message})
 
     def _location(self, room: str, jti: str, viewer: str) -> httpx.URL:
         location = self._keys.read_played(viewer, room, jti)

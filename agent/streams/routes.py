@@ -125,9 +125,8 @@ class Routes:
         for connection, feeds in tuple(self._feeds.items()):
             if source == "room":
                 feeds.rest(False)
-            connection.send(
-                channel.PlayFrom(source=self._source_of(connection))
-            )  # to the media server the page goes first, and says so
+            # to the media server the page goes first, and says so
+            connection.send(channel.PlayFrom(source=self._source_of(connection)))
 
     def look(self, views: Iterable[WayNumbers]) -> None:
         """Look at the line; each second."""

@@ -15,7 +15,7 @@ import pytest
 
 from controller.config import RelayConfig
 from protocol.errors import CommandError
-from protocol.messages import Command
+from protocol.messages import Command, ViewerRemoved
 from tests.broker import Broker
 from tests.integration.controller.scripted import (
     ANSWER,
@@ -31,6 +31,7 @@ from tests.integration.controller.scripted import (
     running_centre,
 )
 from tests.integration.controller.test_whep import _open, bearer, code_of
+from tests.waiting import until
 
 TOKEN = "players-token"
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -134,6 +135,17 @@ async def test_each_stream_is_asked_of_its_address_and_the_connection_is_that_pu
     ]
     assert server.bodies == [OFFER, OFFER, FRAGMENT, ""]
     assert not room.commands_named("rtc.close"), "the room keeps its own connection to the pupil"
+
+
+async def test_a_removed_pupils_connections_end_there_though_its_page_says_nothing(
+    centre: RunningCentre, room: ScriptedRoom, server: Server
+) -> None:
+    joined = await _publishing(centre, room)
+    for stream in ("lesson", "board"):
+        assert (await _play(centre, joined, stream)).status_code == 201
+    holder = room.commands_named("rtc.relay")[0].args["holder"]
+    await room.say_fact("e-1", ViewerRemoved(lesson=(await room.access()).lesson, holder=holder))
+    await until(lambda: [asked[0] for asked in server.asked].count("DELETE") == 2, "both to be ended there")
 
 
 async def test_whom_the_room_does_not_let_is_not_heard_of_there(
