@@ -61,6 +61,7 @@ from agent.web.camera import CameraPanel
 from agent.web.door import PanelDoor
 from agent.web.pin import Pin
 from agent.web.recording import RecordingPanel
+from agent.web.screen import ScreenPanel
 from agent.web.server import PanelServer
 from agent.web.token import PanelToken
 from agent.web.view import CentreLine, panel_view
@@ -186,6 +187,8 @@ class Agent:
         self._framing = self._make_framing()
         self._recording = self._make_recording()
         self._panel.add_routes(AudiencePanel(self._lesson, lambda: door.shown(self._view())).routes())
+        screen = ScreenPanel(self._lesson, self._topics, self._link, door.pin, lambda: door.shown(self._view()))
+        self._panel.add_routes(screen.routes())
         self._lesson.on_change(self._panel.feed.changed)
         self._lesson.on_people(self._panel.feed.changed)
         self._checks.on_change(lambda critical: self._panel.feed.changed())

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ValidationError
 
 from agent.lesson import Lesson
 from agent.outbox import Outbox
+from agent.shared_screen import SharedScreen
 from agent.streams.turn import Reach
+from agent.talk import Talk
 from protocol import messages
 from protocol.errors import CommandError, LessonError
 from protocol.messages import Command
@@ -83,28 +85,33 @@ class Commands:
         self._check_ready()
         self._lesson.welcome()
         servers = await self._reach.usable(args.ice_servers)
-        talk = self._lesson.talk
-        if talk is None:
+        taker = self._lesson.talk if args.what == "voice" else self._lesson.screen
+        if taker is None:
             raise LessonError("the lesson ended meanwhile", code="lesson-ended")
-        sdp = await talk.accept(args.viewer, args.sdp, servers, args.holder)
+        sdp = await taker.accept(args.viewer, args.sdp, servers, args.holder)
         self._reach.answered(servers, sdp)
         return messages.RtcAnswer(sdp=sdp)
+
+    def _taker(self, sender: str) -> Talk | SharedScreen | None:
+        """Return who takes what comes over this connection; None: it is a viewer's, or nobody's."""
+        takers = (self._lesson.talk, self._lesson.screen)
+        return next((one for one in takers if one is not None and one.knows(sender)), None)
 
     def _check_ready(self) -> None:
         if not self._is_ready():
             raise CommandError("the room is starting; ask again", code="starting", retryable=True, retry_after_s=0.3)
 
     async def _candidate(self, args: messages.RtcCandidate) -> None:
-        talk = self._lesson.talk
-        if talk is not None and talk.knows(args.viewer):
-            await talk.add_candidates(args.viewer, args.candidates, args.mid)
+        taker = self._taker(args.viewer)
+        if taker is not None:
+            await taker.add_candidates(args.viewer, args.candidates, args.mid)
             return
         await self._lesson.welcome().add_candidates(args.viewer, args.candidates, args.mid, args.is_last)
 
     async def _close(self, args: messages.RtcClose) -> None:
-        publisher, talk = self._lesson.publisher, self._lesson.talk
-        if talk is not None and talk.knows(args.viewer):
-            talk.leave(args.viewer)
+        publisher, taker = self._lesson.publisher, self._taker(args.viewer)
+        if taker is not None:
+            taker.leave(args.viewer)
         elif publisher is not None:
             await publisher.close_viewer(args.viewer, args.reason)
 

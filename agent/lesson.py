@@ -19,6 +19,7 @@ from typing import Literal
 
 from agent import memory, on_air
 from agent.audience import Door
+from agent.board_source import BoardSource
 from agent.device_slot import DeviceChoice, DeviceSlot
 from agent.devices.capture import CaptureHost
 from agent.kept_lesson import BEAT_S, KeptLesson, LessonKeeper
@@ -30,6 +31,7 @@ from agent.outbox import Outbox
 from agent.people import People
 from agent.reception import Verdict
 from agent.room_sound import RoomSound
+from agent.shared_screen import SharedScreen
 from agent.streams.publisher import Publisher, StreamSettings, ViewerChange
 from agent.talk import Talk
 from protocol.channel import FromPupil, Notice
@@ -96,6 +98,8 @@ class _Run:
     sound: RoomSound
     lamp: Lamp
     talk: Talk
+    board: BoardSource
+    screen: SharedScreen
     began_mono_s: float
     taken_up_mono_s: float
     falls: int = 0
@@ -228,6 +232,15 @@ class Lesson:
         """The talk-back of the lesson that runs."""
         return self._run_now.talk if self._run_now and self.state in RUNNING else None
 
+    @property
+    def screen(self) -> SharedScreen | None:
+        """The shared screen of the lesson that runs."""
+        return self._run_now.screen if self._run_now and self.state in RUNNING else None
+
+    def shared_screen(self, act: str) -> SharedScreen:
+        """Return the running lesson's shared screen. Raises LessonTransitionError, with ``act``, when none runs."""
+        return self._running(act).screen
+
     def sign(self) -> Sign:
         """Return the on-air sign, from open devices and packets that left."""
         return on_air.sign(
@@ -271,6 +284,8 @@ class Lesson:
     def notice(self) -> Notice:
         """Return the lesson as a pupil may know it."""
         publisher = self._run_now.publisher if self._run_now else None
+        is_shared = self._run_now is not None and self._run_now.board.is_shared
+        lacking = (_TRACKS[role] for role in self.missing() if role in _TRACKS)
         return Notice(
             room=self._room_name(),
             state=self.state,
@@ -280,7 +295,7 @@ class Lesson:
             recording=self.is_recorded(),
             elapsed_s=self.elapsed_s or 0.0,
             viewers=publisher.connected if publisher else 0,
-            stand_in=tuple(_TRACKS[role] for role in self.missing() if role in _TRACKS),
+            stand_in=tuple(track for track in lacking if not (track == "board" and is_shared)),
         )
 
     # --- acts -----------------------------------------------------------------------------------------------------
@@ -372,8 +387,10 @@ class Lesson:
             hardware=self.hardware,
         )
         people.reach_by(publisher)
+        board = BoardSource(publisher)
         sound = RoomSound(
             publisher,
+            board,
             self.slots,
             levels=levels,
             wanted=kept.microphone if kept else None,
@@ -394,6 +411,8 @@ class Lesson:
                 now=self._clock,
             ),
             talk=Talk(publisher, sound, people, on_change=self._tell_panel, clock=self._clock),
+            board=board,
+            screen=SharedScreen(board, on_change=self._changed, clock=self._clock),
             began_mono_s=began_mono_s,
             taken_up_mono_s=mono_s,
             falls=self._keeper.falls(kept) if kept else 0,
@@ -559,6 +578,7 @@ class Lesson:
         async with asyncio.TaskGroup() as tasks:
             work = [tasks.create_task(run.publisher.run(), name="publisher")]
             work.append(tasks.create_task(run.talk.run(), name="talk-back"))
+            work.append(tasks.create_task(run.screen.run(), name="shared screen"))
             work += [tasks.create_task(slot.run(run.sound), name=f"device {slot.choice.id}") for slot in self.slots]
             microphones = tasks.create_task(run.sound.run(), name="microphones")
             prepare = tasks.create_task(self._leave_preparing(), name="prepare")

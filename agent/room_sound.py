@@ -17,6 +17,7 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.board_source import BoardSource
 from agent.device_slot import DeviceSlot
 from agent.devices.base import EchoReference, Playback
 from agent.ear import Ear
@@ -46,7 +47,7 @@ OVERLAP_S = 0.5
 
 
 class RoomSound:
-    """One lesson's. Where slots put what they capture; pictures go straight on.
+    """One lesson's. Where slots put what they capture; pictures go straight on to ``pictures``.
 
     ``is_dead`` says whether a microphone whose blocks keep coming gives nothing real. It must be false for one that was
     muted on its own switch: nobody is to be heard by another microphone because they switched theirs off.
@@ -57,6 +58,7 @@ class RoomSound:
     def __init__(
         self,
         publisher: Publisher,
+        pictures: BoardSource,
         slots: Sequence[DeviceSlot],
         *,
         levels: RoomLevels,
@@ -66,6 +68,7 @@ class RoomSound:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._publisher = publisher
+        self._pictures = pictures
         self._slots = {slot.choice.id: slot for slot in slots if slot.role is DeviceRole.MICROPHONE}
         self._board = {slot.choice.id for slot in slots if slot.role is DeviceRole.BOARD_SOUND}
         self._levels = levels
@@ -135,11 +138,11 @@ class RoomSound:
 
     def push_frame(self, track: Literal["camera", "board"], frame: Frame) -> None:
         """Hand a picture on."""
-        self._publisher.push_frame(track, frame)
+        self._pictures.push_frame(track, frame)
 
     def set_away(self, track: Literal["camera", "board"], is_away: bool) -> None:
         """Hand on that a picture device is lost."""
-        self._publisher.set_away(track, is_away)
+        self._pictures.set_away(track, is_away)
 
     def push_sound(self, source: str, block: AudioBlock) -> None:
         """Take 20 ms of a device."""

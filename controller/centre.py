@@ -17,6 +17,7 @@ from controller.keys import Keys
 from controller.lessons import LessonBook
 from controller.media_server import MediaServer
 from controller.metrics import Metrics
+from controller.screens import ScreenCodes
 from controller.shares import Shares
 from controller.signalling import Caller, Signalling
 from controller.signin import SignIns
@@ -47,14 +48,19 @@ class Centre:
     hub: Hub
     book: LessonBook
     tickets: Tickets
+    screen_tickets: Tickets
+    """Those of shared screens, which open nothing that a pupil's opens."""
     signalling: Signalling
     media_server: MediaServer
     ingest: Ingest
     shares: Shares
+    screens: ScreenCodes
     sign_ins: SignIns
     audit: Audit
     metrics: Metrics
     codes: FailureThrottle
+    screen_guesses: FailureThrottle
+    """Apart from pupils': who guesses at this door takes nothing from them."""
     offers: RateThrottle
     arrivals: RateThrottle
     """How often one address may come into one lesson: as a whole school does, and not as a program does."""
@@ -95,7 +101,8 @@ def build(
     )
     ice = IceServers(config.ice, seconds)
     shares = Shares(config.state_dir / "shared", config.shares, public_url=public_url, now=now)
-    ingest = Ingest(store, fleet, book, hub, ice, shares, instance=config.instance, now=now, mono=mono)
+    screens = ScreenCodes(keys, book, public_url=public_url, mono=mono)
+    ingest = Ingest(store, fleet, book, hub, ice, shares, screens, instance=config.instance, now=now, mono=mono)
     signalling = Signalling(caller, config.instance, fleet, book, keys, ice, media_server)
     return Centre(
         config=config,
@@ -105,14 +112,17 @@ def build(
         hub=hub,
         book=book,
         tickets=Tickets(keys, seconds),
+        screen_tickets=Tickets(keys, seconds, kind="screen"),
         signalling=signalling,
         media_server=media_server,
         ingest=ingest,
         shares=shares,
+        screens=screens,
         sign_ins=SignIns(store, mono=mono, now=now, on_sign_out=hub.signed_out),
         audit=Audit(store, now=now),
         metrics=Metrics(fleet, hub, ingest, store),
         codes=FailureThrottle(mono),
+        screen_guesses=FailureThrottle(mono),
         offers=RateThrottle(mono),
         arrivals=RateThrottle(mono, burst=ARRIVALS_AT_ONCE, every_s=ARRIVALS_EVERY_S),
         epoch=f"{int(seconds() * 1000):x}",

@@ -21,6 +21,7 @@ from controller.fleet import Fleet
 from controller.hub import Hub
 from controller.ice import IceServers
 from controller.lessons import LessonBook, holder_of
+from controller.screens import ScreenCodes
 from controller.shares import Shares
 from controller.store.events import EventRecord
 from controller.store.rooms import LastReport, RoomRecord
@@ -78,6 +79,7 @@ class Ingest:
         hub: Hub,
         ice: IceServers,
         shares: Shares,
+        screens: ScreenCodes,
         *,
         instance: str,
         now: Callable[[], datetime],
@@ -89,6 +91,7 @@ class Ingest:
         self._hub = hub
         self._ice = ice
         self._shares = shares
+        self._screens = screens
         self._instance = instance
         self._now = now
         self._mono = mono
@@ -182,6 +185,8 @@ class Ingest:
             return IceTold(ice_servers=self._ice.for_subject(room)).model_dump(mode="json")
         if name == "upload":
             return (await self._shares.begin(room, _upload_of(command).size_bytes)).model_dump(mode="json")
+        if name == "screen":
+            return self._screens.offer(room).model_dump()
         raise CommandError(f'this centre knows no request "{name}"', code="command-unknown")
 
     # --- tasks --------------------------------------------------------------------------------------------------

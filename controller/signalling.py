@@ -10,7 +10,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ValidationError
 
@@ -42,12 +42,16 @@ class Caller(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who asks: the holder of a ticket, or of a standing link, which a class shares (then ``jti`` is the link's)."""
+    """Who asks: the holder of a ticket, or of a standing link, which a class shares (then ``jti`` is the link's).
+
+    ``sends`` is what such a ticket may send, if the room takes it.
+    """
 
     room: str
     lesson: str
     jti: str
     has_ticket: bool = True
+    sends: Literal["voice", "shared"] = "voice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,8 @@ class Signalling:
 
     def _published(self, holder: Holder, viewer: str, text: str) -> tuple[str, Args]:
         marked = self._keys.holder(holder.room, holder.jti)
-        return "rtc.publish", RtcPublish(viewer=viewer, sdp=text, ice_servers=self._room_servers(holder), holder=marked)
+        servers = self._room_servers(holder)
+        return "rtc.publish", RtcPublish(viewer=viewer, sdp=text, ice_servers=servers, holder=marked, what=holder.sends)
 
     def _room_servers(self, holder: Holder) -> tuple[IceServer, ...]:
         # coturn counts relays by subject: under one name, a room's 13th pupil would get none

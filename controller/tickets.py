@@ -1,4 +1,4 @@
-"""The ticket of a pupil: signed, for one room and one lesson, with no name in it."""
+"""The ticket of a pupil, or of one shared screen: signed, for one room and one lesson, with no name in it."""
 
 from __future__ import annotations
 
@@ -27,19 +27,21 @@ class Ticket:
 
 
 class Tickets:
-    """Issue and check tickets. ``now`` gives seconds since 1970."""
+    """Issue and check tickets of one kind. ``now`` gives seconds since 1970."""
 
-    def __init__(self, keys: Keys, now: Callable[[], float]) -> None:
-        self._serializer = URLSafeSerializer(keys.ticket_key(), salt="estrade-ticket")
+    def __init__(self, keys: Keys, now: Callable[[], float], *, kind: str = "ticket") -> None:
+        self._serializer = URLSafeSerializer(keys.ticket_key(), salt=f"estrade-{kind}")
         self._now = now
 
-    def issue(self, room: str, lesson: str, *, in_place_of: str | None = None) -> tuple[str, Ticket]:
-        """Return a new token and what it says.
+    def issue(
+        self, room: str, lesson: str, *, in_place_of: str | None = None, jti: str | None = None
+    ) -> tuple[str, Ticket]:
+        """Return a new token and what it says. ``jti`` is the ticket's id where that was promised before.
 
         ``in_place_of`` is a token for the same lesson that its pupil still holds: the new one has the same ``jti``, so
         that the pupil keeps the place in the room's list. One that is not, or no longer, valid is passed over.
         """
-        jti = secrets.token_urlsafe(9)
+        jti = jti or secrets.token_urlsafe(9)
         if in_place_of is not None:
             with suppress(AccessError):
                 old = self.check(in_place_of)

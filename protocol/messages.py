@@ -383,15 +383,17 @@ class RtcOffer(Args):
 
 
 class RtcPublish(Args):
-    """``cmd/rtc.publish`` → `RtcAnswer`: a pupil wants to be heard; only the holder whose hand is taken is answered.
+    """``cmd/rtc.publish`` → `RtcAnswer`: somebody wants to send to the room.
 
-    Its ``rtc.candidate`` and ``rtc.close`` are those of a viewer.
+    A ``voice`` is a pupil's, and only the holder whose hand is taken is answered; ``shared`` is the screen of another
+    computer, and only the holder of `ScreenTold` is. Their ``rtc.candidate`` and ``rtc.close`` are those of a viewer.
     """
 
     viewer: Token
     sdp: str = Field(max_length=65_536)
     ice_servers: tuple[IceServer, ...] = ()
-    holder: Token = Field(description="the same as in the `RtcOffer` of this ticket")
+    holder: Token = Field(description="the same as in the `RtcOffer` of this ticket, or as in `ScreenTold`")
+    what: Literal["voice", "shared"] = "voice"
 
 
 class RtcAnswer(Wire):
@@ -547,7 +549,25 @@ class UploadTold(Wire):
     expires_at: AwareDatetime
 
 
-REQUESTS: dict[str, type[Args]] = {"time": TimeAsked, "ice": IceAsked, "upload": UploadAsked}
+class ScreenAsked(Args):
+    """``req/screen`` → `ScreenTold`: somebody in the room wants to share the screen of another computer."""
+
+
+class ScreenTold(Wire):
+    """A code that is good for one share in this room; an older one of the room that was not used is void."""
+
+    code: str = Field(max_length=16, description="as people see it: ABCD-EFGH")
+    page: str = Field(max_length=300, description="absolute address where the code is typed")
+    holder: Token = Field(description="as `RtcPublish` will name whoever used the code")
+    life_s: float = Field(gt=0, le=3600, description="so long the code can be used")
+
+
+REQUESTS: dict[str, type[Args]] = {
+    "time": TimeAsked,
+    "ice": IceAsked,
+    "upload": UploadAsked,
+    "screen": ScreenAsked,
+}
 """Every ``req/{name}`` with the model of its arguments."""
 
 

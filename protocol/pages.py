@@ -90,6 +90,21 @@ class JoinAnswer(Wire):
     view: LessonView
 
 
+class ScreenRequest(Body):
+    """``POST /api/v1/screen``: the code that the panel shows to whoever wants to share a screen."""
+
+    code: str = Field(max_length=32)
+
+
+class ScreenAnswer(Wire):
+    """The ticket of one share: ``token`` goes as Bearer to WHIP, and opens nothing else."""
+
+    token: str
+    whip: str = Field(description="path of the WHIP endpoint")
+    ice_servers: tuple[IceServer, ...] = ()
+    room_name: str
+
+
 # --- IT, from the controller --------------------------------------------------------------------------------------
 
 
@@ -274,6 +289,21 @@ class PanelTalk(Wire):
     )
 
 
+class PanelScreen(Wire):
+    """The screen of another computer that is, or may be, shown in the board's place. ``POST /api/screen/end`` ends it.
+
+    ``code``, ``address`` and ``remaining_s`` are there while it is offered; the code is left out behind a PIN.
+    """
+
+    state: Literal["offered", "waiting", "shown", "silent", "lost"] = Field(
+        description="waiting: connected, and no picture yet; silent: nothing comes for a moment, and the room's own "
+        "board is shown; lost: not connected any more, its page tries again"
+    )
+    code: str | None = None
+    address: str | None = None
+    remaining_s: float | None = None
+
+
 class PanelSummary(Wire):
     """One line after the lesson."""
 
@@ -453,6 +483,7 @@ class PanelView(Wire):
     viewers: tuple[PanelViewer, ...] = ()
     audience: PanelAudience | None = Field(default=None, description="None: no lesson runs")
     talk: PanelTalk | None = Field(default=None, description="the pupil whose hand is taken; None: nobody")
+    screen: PanelScreen | None = Field(default=None, description="None: no other computer is to be shown")
     steps: tuple[Step, ...] = ()
     devices: tuple[DeviceReport, ...] = ()
     missing: tuple[DeviceRole, ...] = Field(default=(), description="what the running lesson goes without")

@@ -263,10 +263,10 @@ class Publisher:
         if self._has_ended:
             return
         self._on_air, self._is_paused = on_air, paused
-        self._pictures["camera"].set_on_air(on_air.camera, paused)
-        self._pictures["board"].set_on_air(on_air.board, paused)
         self._programme.set_on_air(on_air.sound, paused)
         self._let_board_sound_out()
+        self._pictures["camera"].set_on_air(on_air.camera, paused)
+        self._pictures["board"].set_on_air(on_air.board, paused)
 
     def set_frozen(self, is_frozen: bool) -> None:
         """Keep the board's picture as it is, without its sound, or show the board again."""

@@ -46,7 +46,15 @@ class PanelDoor:
         audience = None if view.audience is None else _nameless(view.audience)
         recording = view.recording and view.recording.model_copy(update={"all": (), "removed": ()})
         talk = None if view.talk is None else view.talk.model_copy(update={"name": ""})
-        hidden = {"access": None, "viewers": nameless, "audience": audience, "recording": recording, "talk": talk}
+        screen = None if view.screen is None else view.screen.model_copy(update={"code": None})
+        hidden = {
+            "access": None,
+            "viewers": nameless,
+            "audience": audience,
+            "recording": recording,
+            "talk": talk,
+            "screen": screen,
+        }
         return view.model_copy(update={"pin": "locked", **hidden})
 
 

@@ -33,6 +33,8 @@ from agent.web.pin import OPEN_S
 from agent.web.qr import qr_code
 from protocol.errors import (
     AccessError,
+    BrokerError,
+    CommandError,
     ConfigError,
     DeviceError,
     DeviceLostError,
@@ -140,6 +142,8 @@ _STATUS_BY_TYPE: dict[type[EstradeError], int] = {
     DeviceTimeoutError: 504,
     DeviceLostError: 503,
     DeviceError: 409,
+    BrokerError: 503,
+    CommandError: 502,
     ConfigError: 422,
     BodyError: 422,
 }

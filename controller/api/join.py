@@ -9,6 +9,7 @@ from controller.api.security import (
     bearer_if_any,
     centre_of,
     check_arrivals,
+    check_guesses,
     check_not_removed,
     client_address,
     guarded,
@@ -55,14 +56,7 @@ def _lesson(centre: Centre, body: JoinRequest, address: str) -> LessonRecord:
     if body.link is not None:
         return centre.book.by_link(body.link)
     key = address_key(address)
-    wait_s = centre.codes.wait_s(key)
-    if wait_s is not None:
-        raise AccessError(
-            f"too many wrong codes from here; wait {wait_s:g} s",
-            code="code-throttled",
-            retryable=True,
-            retry_after_s=wait_s,
-        )
+    check_guesses(centre.codes, key)
     try:
         return centre.book.by_code(body.code or "")
     except AccessError:

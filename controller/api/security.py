@@ -23,7 +23,7 @@ from controller.api.errors import BodyTooLargeError, internal, problem
 from controller.centre import Centre
 from controller.signalling import Holder
 from controller.store.accounts import SignedInRecord
-from controller.throttle import address_key
+from controller.throttle import FailureThrottle, address_key
 from controller.tickets import Ticket
 from protocol.errors import AccessError, EstradeError
 
@@ -54,8 +54,8 @@ class Permission(StrEnum):
     """A Bearer ticket, or ``?link=`` for a player that knows nothing but an address."""
     UPLOAD = "upload"
     """A room's Bearer token for one upload; what takes the upload holds it against that one."""
-    ROOM_TICKET = "room-ticket"
-    """A Bearer ticket for the room of the address."""
+    SENDER = "sender"
+    """A Bearer ticket for the room of the address: a pupil's, or that of one shared screen."""
     IT_READ = "it-read"
     IT_ACT = "it-act"
     METRICS = "metrics"
@@ -83,8 +83,8 @@ class Guard:
                 request.state.holder = _holder(request, centre)
             case Permission.UPLOAD:
                 bearer(request)
-            case Permission.ROOM_TICKET:
-                request.state.holder = _ticket_holder(request, centre)
+            case Permission.SENDER:
+                request.state.holder = _sender(request, centre)
             case Permission.METRICS:
                 _check_metrics(request, centre)
             case Permission.IT_READ | Permission.IT_ACT:
@@ -172,6 +172,14 @@ def _ticket_holder(request: Request, centre: Centre) -> Holder:
     return _of_this_room(request, Holder(ticket.room, ticket.lesson, ticket.jti))
 
 
+def _sender(request: Request, centre: Centre) -> Holder:
+    try:
+        ticket = centre.screen_tickets.check(bearer(request))
+    except AccessError:
+        return _ticket_holder(request, centre)
+    return _of_this_room(request, Holder(ticket.room, ticket.lesson, ticket.jti, sends="shared"))
+
+
 def _of_this_room(request: Request, holder: Holder) -> Holder:
     if holder.room != str(request.path_params["room"]):
         raise AccessError("this ticket is for another room", code="forbidden")
@@ -204,6 +212,18 @@ def check_arrivals(centre: Centre, lesson: str, address: str) -> None:
         raise AccessError(
             f"too many arrivals from here; wait {wait_s:g} s",
             code="offer-throttled",
+            retryable=True,
+            retry_after_s=wait_s,
+        )
+
+
+def check_guesses(failures: FailureThrottle, key: str) -> None:
+    """Refuse an address from which too many wrong codes came; raise AccessError ``code-throttled``."""
+    wait_s = failures.wait_s(key)
+    if wait_s is not None:
+        raise AccessError(
+            f"too many wrong codes from here; wait {wait_s:g} s",
+            code="code-throttled",
             retryable=True,
             retry_after_s=wait_s,
         )

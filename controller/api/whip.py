@@ -1,4 +1,5 @@
-"""WHIP (RFC 9725): sending to a room, relayed to it over MQTT. The room takes only whom it gave the floor.
+"""WHIP (RFC 9725): sending to a room, relayed to it over MQTT. The room takes only whom it gave the floor,
+and the one screen that somebody there wants to be shown.
 
 For our own pages alone: unlike at WHEP, a request from another site is refused and a standing link opens nothing.
 """
@@ -14,7 +15,7 @@ from controller.api.security import Permission, centre_of, client_address, guard
 router = APIRouter()
 
 
-@router.post("/whip/{room}", dependencies=[guarded(Permission.ROOM_TICKET)])
+@router.post("/whip/{room}", dependencies=[guarded(Permission.SENDER)])
 async def publish(room: str, request: Request) -> Response:
     """Answer an offer to send: 201 with the room's answer and the address of this connection."""
     centre, holder = centre_of(request), holder_of(request)
@@ -24,7 +25,7 @@ async def publish(room: str, request: Request) -> Response:
     return created(answered, f"/whip/{room}/{answered.viewer}")
 
 
-@router.patch("/whip/{room}/{viewer}", dependencies=[guarded(Permission.ROOM_TICKET)])
+@router.patch("/whip/{room}/{viewer}", dependencies=[guarded(Permission.SENDER)])
 async def candidates(room: str, viewer: str, request: Request) -> Response:
     """Take the sender's candidates: 204."""
     check_fragment(request)
@@ -32,7 +33,7 @@ async def candidates(room: str, viewer: str, request: Request) -> Response:
     return Response(status_code=204)
 
 
-@router.delete("/whip/{room}/{viewer}", dependencies=[guarded(Permission.ROOM_TICKET)])
+@router.delete("/whip/{room}/{viewer}", dependencies=[guarded(Permission.SENDER)])
 async def end(room: str, viewer: str, request: Request) -> Response:
     """Stop sending: 200, also when it has ended already."""
     await centre_of(request).signalling.close(holder_of(request), viewer)

@@ -422,5 +422,5 @@ async def test_wrong_codes_are_told_in_french_and_then_slowed_down(people: Peopl
         await pupil.page.fill("#code", f"ZZZZ-22{number}3")
         await pupil.page.click("#enter")
         await pupil.reads("#join-problem", "Code pour l’assistance")
-    await pupil.reads("#join-problem", "Trop de codes faux ont été essayés d’ici. Attends")
+    await pupil.reads("#join-problem", "Trop de codes faux ont été essayés d’ici. Il faut attendre")
     await pupil.reads("#join-problem", "code-throttled")

@@ -128,6 +128,7 @@ async def answering_room(folder: Path) -> AsyncIterator[tuple[Served, list[Answe
 COMMANDS: list[tuple[str, dict[str, Any]]] = [
     ("rtc.offer", {"viewer": "v-1", "sdp": "v=0\r\n", "holder": "h-1"}),
     ("rtc.publish", {"viewer": "v-1", "sdp": "v=0\r\n", "holder": "h-1"}),
+    ("rtc.publish", {"viewer": "v-2", "sdp": "v=0\r\n", "holder": "h-2", "what": "shared"}),
     ("rtc.relay", {"holder": "h-1"}),
     ("rtc.candidate", {"viewer": "v-1", "candidates": ["candidate:1 1 udp 1 192.0.2.1 9 typ host"], "mid": "0"}),
     ("rtc.close", {"viewer": "v-1"}),

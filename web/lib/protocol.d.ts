@@ -514,6 +514,15 @@ export interface PanelRemoved {
   reason: "age" | "size" | "disk";
 }
 
+/** The screen of another computer that is, or may be, shown in the board's place. ``POST /api/screen/end`` ends it. */
+export interface PanelScreen {
+  /** waiting: connected, and no picture yet; silent: nothing comes for a moment, and the room's own board is shown; lost: not connected any more, its page tries again */
+  state: "offered" | "waiting" | "shown" | "silent" | "lost";
+  code: string | null;
+  address: string | null;
+  remaining_s: number | null;
+}
+
 /** A link to one recording, through the centre. */
 export interface PanelShare {
   state: "waiting" | "sending" | "ready" | "failed";
@@ -565,6 +574,8 @@ export interface PanelView {
   audience: PanelAudience | null;
   /** the pupil whose hand is taken; None: nobody */
   talk: PanelTalk | null;
+  /** None: no other computer is to be shown */
+  screen: PanelScreen | null;
   steps: Step[];
   devices: DeviceReport[];
   /** what the running lesson goes without */
@@ -847,18 +858,49 @@ export interface RtcOffer {
   holder: string | null;
 }
 
-/** ``cmd/rtc.publish`` → `RtcAnswer`: a pupil wants to be heard; only the holder whose hand is taken is answered. */
+/** ``cmd/rtc.publish`` → `RtcAnswer`: somebody wants to send to the room. */
 export interface RtcPublish {
   viewer: string;
   sdp: string;
   ice_servers: IceServer[];
-  /** the same as in the `RtcOffer` of this ticket */
+  /** the same as in the `RtcOffer` of this ticket, or as in `ScreenTold` */
   holder: string;
+  what: "voice" | "shared";
 }
 
 /** ``cmd/rtc.relay`` → {}: may the holder of this ticket play the lesson from the media server now? */
 export interface RtcRelay {
   holder: string;
+}
+
+/** The ticket of one share: ``token`` goes as Bearer to WHIP, and opens nothing else. */
+export interface ScreenAnswer {
+  token: string;
+  /** path of the WHIP endpoint */
+  whip: string;
+  ice_servers: IceServer[];
+  room_name: string;
+}
+
+/** ``req/screen`` → `ScreenTold`: somebody in the room wants to share the screen of another computer. */
+export interface ScreenAsked {
+}
+
+/** ``POST /api/v1/screen``: the code that the panel shows to whoever wants to share a screen. */
+export interface ScreenRequest {
+  code: string;
+}
+
+/** A code that is good for one share in this room; an older one of the room that was not used is void. */
+export interface ScreenTold {
+  /** as people see it: ABCD-EFGH */
+  code: string;
+  /** absolute address where the code is typed */
+  page: string;
+  /** as `RtcPublish` will name whoever used the code */
+  holder: string;
+  /** so long the code can be used */
+  life_s: number;
 }
 
 /** ``POST /api/v1/rooms/{room}/seen``: an alarm that stays until somebody has seen it. */
@@ -1068,4 +1110,4 @@ export interface You {
 }
 
 /** Every stable error code. */
-export type ErrorCode = "internal" | "config-invalid" | "device-failed" | "device-not-found" | "device-busy" | "device-unsupported" | "device-protocol" | "device-password" | "device-ambiguous" | "preset-not-found" | "preset-void" | "device-timeout" | "device-lost" | "device-set-aside" | "device-no-signal" | "device-moved" | "device-not-now" | "device-permission" | "helper-failed" | "helper-not-there" | "helper-bad-request" | "helper-refused" | "helper-too-often" | "helper-lesson-runs" | "disk-failed" | "recording-failed" | "recording-disk-full" | "recording-disk-slow" | "recording-cut" | "recording-not-found" | "recording-unreadable" | "share-not-found" | "share-full" | "share-offset" | "share-failed" | "recording-off" | "lesson-transition" | "selftest-not-now" | "lesson-not-found" | "lesson-not-started" | "lesson-ended" | "lesson-locked" | "not-admitted" | "pupil-not-found" | "proposal-none" | "room-not-found" | "room-offline" | "room-timeout" | "starting" | "offer-invalid" | "offer-too-large" | "offer-throttled" | "no-common-codec" | "viewer-not-found" | "viewer-limit" | "uplink-full" | "relay-off" | "media-server-unreachable" | "media-server-refused" | "hand-not-taken" | "speaker-in-room" | "somebody-speaks" | "candidate-invalid" | "ice-restart-unsupported" | "broker-unavailable" | "broker-certificate" | "broker-not-authorised" | "broker-refused" | "message-too-large" | "command-failed" | "command-late" | "command-unknown" | "args-invalid" | "code-wrong" | "code-throttled" | "link-wrong" | "token-invalid" | "access-refused" | "sign-in-failed" | "sign-in-throttled" | "forbidden" | "cross-site" | "panel-token" | "panel-locked" | "pin-wrong" | "pin-throttled" | "not-found" | "method-not-allowed" | "body-invalid" | "body-too-large" | "unsupported-media-type" | "pki-missing" | "pki-unusable" | "csr-invalid" | "database-unavailable" | "database-unusable" | "port-taken" | "centre-unreachable" | "already-running" | "no-network" | "not-ready" | "program-missing";
+export type ErrorCode = "internal" | "config-invalid" | "device-failed" | "device-not-found" | "device-busy" | "device-unsupported" | "device-protocol" | "device-password" | "device-ambiguous" | "preset-not-found" | "preset-void" | "device-timeout" | "device-lost" | "device-set-aside" | "device-no-signal" | "device-moved" | "device-not-now" | "device-permission" | "helper-failed" | "helper-not-there" | "helper-bad-request" | "helper-refused" | "helper-too-often" | "helper-lesson-runs" | "disk-failed" | "recording-failed" | "recording-disk-full" | "recording-disk-slow" | "recording-cut" | "recording-not-found" | "recording-unreadable" | "share-not-found" | "share-full" | "share-offset" | "share-failed" | "recording-off" | "lesson-transition" | "selftest-not-now" | "lesson-not-found" | "lesson-not-started" | "lesson-ended" | "lesson-locked" | "not-admitted" | "pupil-not-found" | "proposal-none" | "room-not-found" | "room-offline" | "room-timeout" | "starting" | "offer-invalid" | "offer-too-large" | "offer-throttled" | "no-common-codec" | "viewer-not-found" | "viewer-limit" | "uplink-full" | "relay-off" | "media-server-unreachable" | "media-server-refused" | "hand-not-taken" | "speaker-in-room" | "somebody-speaks" | "screen-code-wrong" | "screen-code-used" | "screen-not-granted" | "screen-stopped" | "screen-replaced" | "screen-too-large" | "candidate-invalid" | "ice-restart-unsupported" | "broker-unavailable" | "broker-certificate" | "broker-not-authorised" | "broker-refused" | "message-too-large" | "command-failed" | "command-late" | "command-unknown" | "args-invalid" | "code-wrong" | "code-throttled" | "link-wrong" | "token-invalid" | "access-refused" | "sign-in-failed" | "sign-in-throttled" | "forbidden" | "cross-site" | "panel-token" | "panel-locked" | "pin-wrong" | "pin-throttled" | "not-found" | "method-not-allowed" | "body-invalid" | "body-too-large" | "unsupported-media-type" | "pki-missing" | "pki-unusable" | "csr-invalid" | "database-unavailable" | "database-unusable" | "port-taken" | "centre-unreachable" | "already-running" | "no-network" | "not-ready" | "program-missing";

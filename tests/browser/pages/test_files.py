@@ -44,12 +44,25 @@ NOT_SHOWN = {
     "helper-lesson-runs",
 }
 """Codes told to whoever starts a program, to a foreign player, or by root's helper to the agent; no page shows them."""
-OF_PAGES = {"network", "timeout", "answer-invalid", "browser-too-old", "code-note", "share-key", "share-insecure"}
+OF_PAGES = {
+    "network",
+    "timeout",
+    "answer-invalid",
+    "browser-too-old",
+    "code-note",
+    "share-key",
+    "share-insecure",
+    "screen-code-short",
+    "screen-left",
+    "screen-refused",
+    "screen-failed",
+    "screen-no-codec",
+}
 """Keys under ``error.`` that the pages make themselves."""
 
 
 def _pairs(language: str) -> list[tuple[str, str]]:
-    catalogues = (WEB / "i18n" / f"{name}{language}.json" for name in ("", "panel."))
+    catalogues = (WEB / "i18n" / f"{name}{language}.json" for name in ("", "panel.", "screen."))
     return [
         pair for path in catalogues for pair in json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=list)
     ]

@@ -55,6 +55,8 @@ APIS = (
     ("POST", "lesson/framing"),
     ("POST", "lesson/microphone"),
     ("POST", "lesson/microphone/not-now"),
+    ("POST", "screen"),
+    ("POST", "screen/end"),
     ("POST", "audience/admit"),
     ("POST", "audience/admit-all"),
     ("POST", "audience/refuse"),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from agent.board_source import BoardSource
 from agent.device_slot import DeviceChoice, DeviceSlot
 from agent.devices.pulse import PulseConfig, driver
 from agent.levels import RoomLevels
@@ -72,7 +73,13 @@ async def test_a_sentence_is_heard_in_the_room_and_by_the_others_and_does_not_co
         slot = DeviceSlot(choice, host, lambda _: None)
         levels = RoomLevels()
         sound = RoomSound(
-            room.publisher, [slot], levels=levels, wanted=None, is_dead=lambda _: False, on_change=lambda _: None
+            room.publisher,
+            BoardSource(room.publisher),
+            [slot],
+            levels=levels,
+            wanted=None,
+            is_dead=lambda _: False,
+            on_change=lambda _: None,
         )
         rights = Rights()
         talk = Talk(room.publisher, sound, rights, on_change=lambda: None)

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from agent.board_source import BoardSource
 from agent.device_slot import DeviceSlot
 from agent.devices.speech import speech
 from agent.levels import RoomLevels
@@ -70,6 +71,7 @@ class Classroom:
         self.levels = RoomLevels()
         self.sound = RoomSound(
             cast("Publisher", self.said),
+            BoardSource(cast("Publisher", self.said)),
             cast("list[DeviceSlot]", list(slots)),
             levels=self.levels,
             wanted=None,

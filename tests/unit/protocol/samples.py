@@ -105,6 +105,11 @@ SAMPLES: dict[str, BaseModel] = {
         deadline=1_795_000_000.0,
         args=messages.RtcPublish(viewer="v-2", sdp="v=0\r\n", holder="h-1").model_dump(mode="json"),
     ),
+    "command-rtc-publish-shared": messages.Command(
+        id="q-8",
+        deadline=1_795_000_000.0,
+        args=messages.RtcPublish(viewer="v-3", sdp="v=0\r\n", holder="h-2", what="shared").model_dump(mode="json"),
+    ),
     "command-rtc-candidate": messages.Command(
         id="q-2",
         deadline=1_795_000_000.0,
@@ -132,6 +137,9 @@ SAMPLES: dict[str, BaseModel] = {
     ),
     "ice-told": messages.IceTold(
         ice_servers=(messages.IceServer(urls=("turns:turn.example:443?transport=tcp",), username="u", credential="c"),)
+    ),
+    "screen-told": messages.ScreenTold(
+        code="K7QF-92MX", page="https://estrade.example/screen", holder="dDhM1nK0mQ7xPz2w", life_s=600
     ),
     "answer-ok": messages.Answer(ok=True, result={"sdp": "v=0\r\n"}),
     "answer-error": messages.Answer(ok=False, error=messages.Problem(code="starting", message="…", retry_after_s=0.3)),
