@@ -1,12 +1,15 @@
-"""What every peer connection that answers an offer does alike: its transport, and the addresses of the other end."""
+"""What every peer connection that answers an offer does alike: its transport, and the addresses of the other end; and
+the whole answer to somebody who sends to us."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection
+from aiortc import RTCSessionDescription as Description
 
 from agent.streams import wire
 from agent.streams.offers import MAX_CANDIDATES, Plan, on_line, read_candidate
@@ -14,6 +17,9 @@ from protocol.errors import SignallingError
 from protocol.messages import IceServer
 
 log = logging.getLogger(__name__)
+
+ANSWER_S = 10.0
+"""As for a viewer: aioice gives up on a relay that does not answer after 5 s."""
 
 
 def answering_peer(plan: Plan, ice_servers: Sequence[IceServer]) -> RTCPeerConnection:
@@ -24,6 +30,35 @@ def answering_peer(plan: Plan, ice_servers: Sequence[IceServer]) -> RTCPeerConne
     """
     policy = RTCBundlePolicy.MAX_BUNDLE if plan.is_plain_bundle else RTCBundlePolicy.MAX_COMPAT
     return RTCPeerConnection(RTCConfiguration(iceServers=wire.ice_servers(ice_servers), bundlePolicy=policy))
+
+
+async def answer_sender(
+    peer: RTCPeerConnection, plan: Plan, add_receiving: Callable[[], object], *, no_codec: str
+) -> str:
+    """Return the complete answer to an offer to send to us; ``add_receiving`` is called for the m-line that does.
+
+    Raises SignallingError, with ``no_codec`` where what is sent is of no kind that we read.
+    """
+    for line in plan.lines:
+        if line.track is not None:
+            add_receiving()
+        elif line.kind != "application":
+            wire.add_silent(peer, line.kind)
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            await peer.setRemoteDescription(Description(plan.sdp, "offer"))
+            wire.be_dtls_server(peer)
+            await peer.setLocalDescription(await peer.createAnswer())
+        wire.be_patient(peer)
+    except wire.NoCommonCodec as error:
+        raise SignallingError(no_codec, code="no-common-codec") from error
+    except TimeoutError as error:
+        raise SignallingError(
+            "the room found no way to the network in time", code="room-timeout", retryable=True
+        ) from error
+    except Exception as error:  # an offer may be readable and still provoke anything inside aiortc
+        raise SignallingError("the offer cannot be answered") from error
+    return str(peer.localDescription.sdp)
 
 
 class Candidates:

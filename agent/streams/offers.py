@@ -1,10 +1,11 @@
-"""Reads a pupil's offer and decides which of its m-lines gets, or gives, which track. No connection is touched here."""
+"""Reads an offer and decides which of its m-lines gets, or gives, which track. No connection is touched here."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from aiortc import RTCIceCandidate
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
@@ -72,12 +73,12 @@ def read_offer(sdp: str, on_air: OnAir) -> Plan:
     return _plan(sdp, lambda media: _assign(media, on_air))
 
 
-def read_publish_offer(sdp: str) -> Plan:
-    """Return the plan for an offer of somebody who sends sound: its first m-line that does is ``sound``.
+def read_publish_offer(sdp: str, track: Literal["sound", "board"]) -> Plan:
+    """Return the plan for an offer of somebody who sends to us: its first m-line that sends sound, or a picture.
 
     Raises SignallingError: ``offer-too-large``, ``offer-invalid``.
     """
-    return _plan(sdp, _sent_sound)
+    return _plan(sdp, lambda media: _sent(media, track))
 
 
 def _plan(sdp: str, assign: Callable[[Sequence[MediaDescription]], tuple[Line, ...]]) -> Plan:
@@ -161,11 +162,12 @@ def _assign(media: Sequence[MediaDescription], on_air: OnAir) -> tuple[Line, ...
     return tuple(Line(m.kind, m.rtp.muxId, given.get(m.rtp.muxId)) for m in media)
 
 
-def _sent_sound(media: Sequence[MediaDescription]) -> tuple[Line, ...]:
-    sounds = [m.rtp.muxId for m in media if m.kind == "audio" and m.direction in ("sendonly", "sendrecv")]
-    if not sounds:
-        raise SignallingError("the offer sends no sound")
-    return tuple(Line(m.kind, m.rtp.muxId, "sound" if m.rtp.muxId == sounds[0] else None) for m in media)
+def _sent(media: Sequence[MediaDescription], track: Literal["sound", "board"]) -> tuple[Line, ...]:
+    kind, what = ("audio", "sound") if track == "sound" else ("video", "picture")
+    sent = [m.rtp.muxId for m in media if m.kind == kind and m.direction in ("sendonly", "sendrecv")]
+    if not sent:
+        raise SignallingError(f"the offer sends no {what}")
+    return tuple(Line(m.kind, m.rtp.muxId, track if m.rtp.muxId == sent[0] else None) for m in media)
 
 
 def read_candidate(line: str) -> RTCIceCandidate | None:

@@ -103,8 +103,8 @@ class PictureTrack:
         self._call_later = call_later
         self._is_away, self._is_on_air, self._is_paused = True, True, False
         self._is_frozen = False
-        self._prepared: Frame | None = None
-        """The newest picture while frozen; it waits to be shown."""
+        self._prepared: tuple[Frame, FrameFilters] | None = None
+        """The newest picture while frozen, and what it goes through; it waits to be shown."""
         self._live: Picture | None = None
         self.newest: Frame | None = None
         """The device's last picture as it came, before every filter: never to be sent."""
@@ -152,10 +152,11 @@ class PictureTrack:
         """Width and height of what the device gives, or is expected to."""
         return self._size
 
-    def push(self, frame: Frame) -> None:
-        """Take a new picture from the device."""
+    def push(self, frame: Frame, *, is_shared: bool = False) -> None:
+        """Take a new picture: the device's, or, ``is_shared``, one in its place that no filter of the device is for."""
         now_s = self._now()
-        self.newest = frame
+        filters = FrameFilters() if is_shared else self._filters
+        self.newest = None if is_shared else frame
         self.frames_in += 1
         self.last_frame_mono_s = now_s
         self._lag_s += (max(0.0, now_s - frame.captured_mono_s) - self._lag_s) * (
@@ -164,9 +165,9 @@ class PictureTrack:
         before = self.reason
         self._is_away = False
         if self._is_frozen:
-            self._prepared = frame
+            self._prepared = frame, filters
         else:
-            self._take(frame)
+            self._take(frame, filters)
         if self._stand_in_after_s is not None and self._watch is None and self._is_running:
             self._watch = self._call_later(self._stand_in_after_s, self._look)
         if self.reason is None and before is not None:
@@ -199,7 +200,7 @@ class PictureTrack:
         before = self.reason
         self._is_frozen = is_frozen
         if not is_frozen and self._prepared is not None:
-            self._take(self._prepared)
+            self._take(*self._prepared)
             self._prepared = None
             self._choose()
         elif self.reason != before:
@@ -222,9 +223,9 @@ class PictureTrack:
             if timer is not None:
                 timer.cancel()
 
-    def _take(self, frame: Frame) -> None:
+    def _take(self, frame: Frame, filters: FrameFilters) -> None:
         self._expect(frame.width_px, frame.height_px)
-        self._live = Picture(frame.captured_mono_s, partial(self._filters.apply, frame))
+        self._live = Picture(frame.captured_mono_s, partial(filters.apply, frame))
 
     def _expect(self, width_px: int, height_px: int) -> None:
         if (width_px, height_px) != self._size:

@@ -240,6 +240,11 @@ class Publisher:
         if not self._has_ended:
             self._pictures[track].push(frame)
 
+    def push_shared(self, frame: Frame) -> None:
+        """Take a picture that is shown in the board's place, without what is done to the board's own."""
+        if not self._has_ended:
+            self._pictures["board"].push(frame, is_shared=True)
+
     def push_sound(self, source: str, block: AudioBlock) -> None:
         """Take 20 ms of a named source: a microphone, `mixer.BOARD_SOUND` or `mixer.PUPIL`. Never blocks."""
         if not self._has_ended:

@@ -5,24 +5,19 @@ A second connection beside the pupil's own, so that nothing of that is negotiate
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import numpy as np
-from aiortc import RTCSessionDescription as Description
 from numpy.typing import NDArray
 
 from agent.streams import wire, wire_in
-from agent.streams.answering import Candidates, answering_peer
+from agent.streams.answering import Candidates, answer_sender, answering_peer
 from agent.streams.offers import read_publish_offer
 from agent.streams.talk_buffer import TalkBuffer, TalkCounts
-from protocol.errors import SignallingError
 from protocol.messages import IceServer
 
-ANSWER_S = 10.0
-"""As for a viewer: aioice gives up on a relay that does not answer after 5 s."""
 CONNECT_S = 30.0
 SILENCE_S = 9.0
 """A microphone that is held open sends a packet each 20 ms, also when it hears nothing: no packet, no pupil."""
@@ -44,7 +39,7 @@ class TalkConnection:
     ) -> None:
         self.id = talker
         self.ended = False
-        self._plan = read_publish_offer(sdp)
+        self._plan = read_publish_offer(sdp, "sound")
         self._on_gone, self._clock = on_gone, clock
         self._made_s = clock()
         self._buffer = TalkBuffer()
@@ -54,27 +49,14 @@ class TalkConnection:
 
     async def answer(self) -> str:
         """Return the complete answer. Raises SignallingError; the caller then closes this object."""
-        for line in self._plan.lines:
-            if line.track == "sound":
-                wire_in.add_receiving(self._peer, self)
-            elif line.kind != "application":
-                wire.add_silent(self._peer, line.kind)
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                await self._peer.setRemoteDescription(Description(self._plan.sdp, "offer"))
-                wire.be_dtls_server(self._peer)
-                await self._peer.setLocalDescription(await self._peer.createAnswer())
-            wire.be_patient(self._peer)
-        except wire.NoCommonCodec as error:
-            raise SignallingError("the microphone is not offered as Opus", code="no-common-codec") from error
-        except TimeoutError as error:
-            raise SignallingError(
-                "the room found no way to the network in time", code="room-timeout", retryable=True
-            ) from error
-        except Exception as error:  # an offer may be readable and still provoke anything inside aiortc
-            raise SignallingError("the offer cannot be answered") from error
+        answer = await answer_sender(
+            self._peer,
+            self._plan,
+            lambda: wire_in.add_receiving(self._peer, self),
+            no_codec="the microphone is not offered as Opus",
+        )
         self._candidates.add(self._plan.candidates, None)
-        return str(self._peer.localDescription.sdp)
+        return answer
 
     async def add_candidates(self, lines: Sequence[str], mid: str | None) -> None:
         """Give ICE more of the pupil's addresses. Raises SignallingError ``candidate-invalid``; all or none."""

@@ -102,10 +102,10 @@ def test_what_the_player_wants_to_send_is_not_answered() -> None:
 
 def test_of_what_a_pupil_offers_to_send_the_first_sound_is_taken_and_nothing_else() -> None:
     lines = (line("audio", 0, "recvonly"), line("video", 1, "sendonly"), line("audio", 2, "sendrecv"))
-    plan = read_publish_offer(offer(*lines, line("audio", 3, "sendonly")))
+    plan = read_publish_offer(offer(*lines, line("audio", 3, "sendonly")), "sound")
     assert [one.track for one in plan.lines] == [None, None, "sound", None]
     with pytest.raises(SignallingError, match="sends no sound"):
-        read_publish_offer(offer(SOUND, BOARD))
+        read_publish_offer(offer(SOUND, BOARD), "sound")
 
 
 def test_candidates_leave_the_offer_and_are_kept() -> None:
@@ -205,3 +205,11 @@ def test_what_is_not_a_candidate_is_refused(text: str) -> None:
     with pytest.raises(SignallingError) as caught:
         read_candidate(text)
     assert caught.value.code == "candidate-invalid"
+
+
+def test_a_screen_is_the_first_picture_that_is_sent() -> None:
+    lines = [line("audio", 0, "sendonly"), line("video", 1, "recvonly"), line("video", 2, "sendonly")]
+    plan = read_publish_offer(offer(*lines, line("video", 3, "sendonly")), "board")
+    assert [one.track for one in plan.lines] == [None, None, "board", None]
+    with pytest.raises(SignallingError, match="sends no picture"):
+        read_publish_offer(offer(line("audio", 0, "sendonly")), "board")

@@ -303,3 +303,21 @@ def test_freezing_is_apart_from_pause_mute_and_a_lost_device() -> None:
     stage.clock.pass_s(1.0)
     changes = [now for before, now in pairwise(stage.shown) if now != before]
     assert changes == [1, "paused", "off", 1], "what is frozen needs no board"
+
+
+def test_a_shared_picture_goes_through_no_filter_of_the_board_not_even_out_of_a_frozen_one() -> None:
+    filters = FrameFilters()
+    filters.add(lambda f: f.with_image(np.full_like(f.image, 99)))
+    stage = Stage("board", filters=filters)
+    stage.push(1)
+    stage.clock.pass_s(1.0)
+    stage.track.push(frame(stage.clock, 7), is_shared=True)
+    stage.clock.pass_s(1.0)
+    stage.track.set_frozen(True)
+    stage.track.push(frame(stage.clock, 8), is_shared=True)
+    stage.track.set_frozen(False)
+    stage.clock.pass_s(1.0)
+    stage.push(2)
+    assert stage.track.newest is not None
+    assert list(dict.fromkeys(stage.shown)) == ["away", 99, 7, 8]
+    assert stage.shown[-1] == 99
