@@ -17,7 +17,7 @@ from protocol.errors import EstradeError
 router = APIRouter()
 
 _ROOT = Path(next(iter(web.__path__))).resolve()
-_FOLDERS = frozenset({"vendor", "lib", "pupil", "it", "shared", "i18n", "css"})
+_FOLDERS = frozenset({"vendor", "lib", "pupil", "it", "shared", "screen", "i18n", "css"})
 """The panel is the agent's to serve."""
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -70,6 +70,12 @@ async def pupil_page(request: Request) -> Response:
 async def shared_page(request: Request) -> Response:
     """The page of a recording; whether the link holds is found out by its script."""
     return _file(_ROOT / "shared" / "index.html", request)
+
+
+@router.api_route("/screen", methods=["GET", "HEAD"], dependencies=[guarded(Permission.PUBLIC)])
+async def screen_page(request: Request) -> Response:
+    """The page from which a teacher's own computer shares its screen."""
+    return _file(_ROOT / "screen" / "index.html", request)
 
 
 @router.api_route("/it/", methods=["GET", "HEAD"], dependencies=[guarded(Permission.PUBLIC)])

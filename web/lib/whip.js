@@ -1,4 +1,4 @@
-// WHIP (RFC 9725) as the pupil's page speaks it: one microphone, one connection, one object.
+// WHIP (RFC 9725) as our pages speak it: one microphone or one screen, one connection, one object.
 
 import { ApiError, request, requestText } from './api.js';
 import { fragment, iceServer } from './whep.js';
@@ -10,7 +10,7 @@ const GATHER_MS = 500;
 const ANSWER_MS = 12000;
 
 /**
- * Sends one microphone to the room. Single use.
+ * Sends one microphone or one screen to the room. Single use.
  *
  * Event: `lost` {reason}, when it will not come back by itself.
  */
@@ -37,10 +37,15 @@ export class WhipConnection extends EventTarget {
     });
   }
 
-  /** Offer the microphone and take the answer. Rejects with ApiError. @param {MediaStreamTrack} track */
-  async connect(track) {
+  /**
+   * Offer the track and take the answer. Rejects with ApiError.
+   *
+   * @param {MediaStreamTrack} track
+   * @param {RTCRtpEncodingParameters} [encoding] its bounds
+   */
+  async connect(track, encoding) {
     const { pc, to } = this;
-    pc.addTransceiver(track, { direction: 'sendonly' });
+    pc.addTransceiver(track, { direction: 'sendonly', sendEncodings: encoding ? [encoding] : [] });
     await pc.setLocalDescription(await pc.createOffer());
     await Promise.race([new Promise((resolve) => (this.gathered = () => resolve(null))), new Promise((resolve) => setTimeout(resolve, GATHER_MS))]);
     if (this.isClosed) throw new ApiError('closed', 'ended while asking');
@@ -67,10 +72,22 @@ export class WhipConnection extends EventTarget {
     this.patch();
   }
 
-  /** Stop sending and tell the other side. `keepalive`: the page is going away. @param {{keepalive?: boolean}} [how] */
+  /** Send another track of the same kind in its place. @param {MediaStreamTrack} track */
+  async replace(track) {
+    const [sender] = this.pc.getSenders();
+    if (sender) await sender.replaceTrack(track);
+  }
+
+  /**
+   * Stop sending and tell the other side. `keepalive`: the page is going away; `isReplaced`: nothing has ended, for
+   * another connection follows.
+   *
+   * @param {{keepalive?: boolean, isReplaced?: boolean}} [how]
+   */
   close(how) {
     if (this.isClosed) return;
     this.isClosed = true;
+    if (how && how.isReplaced) this.location = null;
     this.leave(!!(how && how.keepalive));
     this.pc.close();
   }

@@ -19,7 +19,7 @@ from web.csp import policy
 ROOT = WEB.parent
 HERE = Path(__file__).parent
 LANGUAGES = ("fr", "en")
-PAGES = ("pupil", "panel", "it", "shared")
+PAGES = ("pupil", "panel", "it", "shared", "screen")
 
 NOT_SHOWN = {
     "method-not-allowed",

@@ -48,6 +48,7 @@ async def test_whoever_types_the_code_sends_to_the_room_as_the_one_that_it_was_t
     await _open(centre, room)
     told = await asked(room)
     assert told.page == f"{centre.url}/screen"
+    assert (await centre.http.get("/screen")).status_code == 200
     answer = await trade(centre, told.code.lower().replace("-", " "))
     assert answer.status_code == 200, answer.text
     ticket = answer.json()
