@@ -11,6 +11,7 @@ import { howIs, inOrder, Lamp, signOf } from './lamp.js';
 import { MicrophoneButton, microphoneFact } from './microphones.js';
 import { Dialog, Icon, Preview, SoundMeter } from './parts.js';
 import { RecordingButton, recordingFact } from './recording.js';
+import { ScreenButton, SharedScreen } from './screen.js';
 import { Speaking } from './talk.js';
 import { isBusy, retry, setFraming, setFrozen, setOnAir, setPaused, stop, t, tn, view } from './store.js';
 
@@ -81,8 +82,9 @@ export const Live = () => {
   return html`<div class="live">
     <section class="sent" aria-labelledby="sent-title">
       <h2 class="only-read" id="sent-title">${t('panel.sent')}</h2>
-      <div class="picture"><${Preview} track="board" words=${t('panel.preview.' + why('board'))} label=${t('role.board')} /></div>
+      <div class="picture"><${Preview} track="board" words=${t('panel.preview.' + why('board'))} label=${t('role.board')} /><${ScreenButton} /></div>
       <${Facts} />
+      <${SharedScreen} />
       <${Speaking} />
       <${Calls} />
     </section>

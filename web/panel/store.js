@@ -68,6 +68,13 @@ export const proposalS = computed(() => {
   return proposal ? Math.max(0, proposal.remaining_s - (performance.now() - viewAt) / 1000) : 0;
 });
 
+/** Seconds for which the code of a shared screen can still be used. */
+export const screenS = computed(() => {
+  now.value;
+  const left = (view.value && view.value.screen && view.value.screen.remaining_s) || 0;
+  return Math.max(0, left - (performance.now() - viewAt) / 1000);
+});
+
 export const isRunning = computed(() => !!view.value && ['preparing', 'live', 'degraded'].includes(view.value.state));
 
 /** Whether an act of this name is under way. @param {string} name */
@@ -142,6 +149,8 @@ export const setRecording = (on) => act('recording', '/api/recording', { on });
 export const shareRecording = (id) => act('share ' + id, '/api/recording/share', { id, language: words.lang });
 /** @param {string} id */
 export const deleteRecording = (id) => act('delete ' + id, '/api/recording/delete', { id });
+export const offerScreen = () => act('screen', '/api/screen', {});
+export const endScreen = () => act('screen', '/api/screen/end', {});
 /** @param {'camera' | 'board' | 'sound'} track @param {boolean} isOn */
 export const setOnAir = (track, isOn) => act(track, '/api/lesson/on-air', { [track]: isOn });
 /** @param {string} device */
