@@ -41,6 +41,10 @@ _CORNERS_JS = """() => {
 }"""
 
 
+_SENT_JS = """async () => [...(await window.estrade.connection.pc.getStats()).values()]
+  .find((one) => one.type === 'outbound-rtp').framesSent"""
+
+
 async def show(page: Page, colours: Colours) -> None:
     """Fill a page's four quarters with colours."""
     boxes = "".join(f"<div style='background:rgb{colour}'></div>" for colour in colours)
@@ -104,7 +108,11 @@ async def test_a_computer_is_the_board_until_it_or_the_room_ends_it(rig: Rig, pe
         await panel.get_by_text("Votre ordinateur est montré aux élèves").wait_for()
         await show(lesson, NEXT)
         log.info("a change is there after %.2f s", await sees(noe, NEXT))
+        before = await page.evaluate(_SENT_JS)
         await asyncio.sleep(4)  # on a screen that stands still
+        log.info(
+            "of a screen that stands still come %.1f pictures a second", (await page.evaluate(_SENT_JS) - before) / 4
+        )
         assert await panel.get_attribute("#screen", "data-screen") == "shown"
         await sees(noe, NEXT)
 
