@@ -8,16 +8,20 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
 from agent.board_source import BoardSource
 from agent.shared_screen import LOOK_S, SILENT_S, SharedScreen
+from agent.streams.ladder import Choice
 from protocol.errors import SignallingError
 from protocol.messages import ScreenTold
 from tests.integration.streams.conftest import Room, open_room
+from tests.integration.streams.peer import Peer, decoded
 from tests.integration.streams.screen_sender import ScreenSender, grey, shows
 from tests.integration.streams.sources import picture
+from tests.integration.streams.tile_page import TilePage
 from tests.waiting import until
 
 pytestmark = pytest.mark.alone
@@ -205,3 +209,34 @@ async def test_an_offer_without_a_picture_or_without_vp8_is_refused_and_the_next
         await sender.take(await lesson.screen.accept("s", offer, (), "h"))
         await lesson.shows(SHARED)
         await sender.pc.close()
+
+
+SIZES = ((301, 201), (40, 900), (1921, 65))
+
+
+@pytest.mark.parametrize("board", ["full", "half", "tiles"])
+async def test_a_window_of_any_size_reaches_pupils_on_every_line(board: str) -> None:
+    async with a_lesson() as lesson:
+        publisher, lina = lesson.room.publisher, Peer()
+        page = TilePage(lina)
+        await lina.join(publisher, "v1")
+        await lina.until(lambda: any(viewer.is_connected for viewer in publisher.viewers()))
+        publisher.force("v1", Choice("low", board, None, "line"))
+        lesson.screen.offer(told("h"))
+        sender = ScreenSender(SHARED)
+        await sender.share(lesson.screen, "s", "h")
+
+        def has(luma: int) -> bool:
+            if board == "tiles":
+                return page.is_whole and abs(float(page.canvas.mean()) - 1.164 * (luma - 16)) < 6
+            frames = decoded(lina.board, lina.codec)
+            return bool(frames) and abs(float(frames[-1].to_ndarray()[: frames[-1].height].mean()) - luma) < 4
+
+        for number, size in enumerate(SIZES):
+            luma = SHARED + 30 * number
+            sender.screen.picture = grey(luma, *size)
+            await lesson.shows(luma)
+            await lina.until(partial(has, luma), 15)
+        assert not lesson.room.run.done(), "no encoder fell"
+        await sender.pc.close()
+        await lina.close()
