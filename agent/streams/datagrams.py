@@ -1,9 +1,10 @@
 """A frame's packets, written once for all viewers whose headers and tags are equally long, and finished for each.
 
 A `Burst` is an image of at most `BURST_PACKETS` packets with room for the header in front of each payload and for the
-SRTP tag behind it. For a viewer it is copied to the workbench, the headers are written, each packet is protected where
-it lies, and the kernel is handed the whole run (UDP_SEGMENT wants equal sizes, of which the last may be shorter). Per
-packet nothing is allocated but its sequence number, and no attribute is looked up.
+SRTP tag behind it. What the headers of all viewers have in common is written once more for all of them; for a viewer
+the image is copied to the workbench, ten bytes of each header are written, each packet is protected where it lies, and
+the kernel is handed the whole run (UDP_SEGMENT wants equal sizes, of which the last may be shorter). The loop over the
+viewers is in `agent.streams.lanes`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -22,6 +23,11 @@ BURST_PACKETS = 10
 """What leaves in one go: a router of a thin line has place for as many behind each other. The kernel takes 64."""
 _UDP, _UDP_SEGMENT = 17, 103
 _MARKER = 0x80
+_FIXED = 12
+"""Bytes of a header without extensions."""
+_OWN_AT, _OWN = 2, struct.Struct("!HLL")
+"""Where in a header a viewer's own stands: sequence number, RTP time, SSRC."""
+write_own = _OWN.pack_into
 
 
 class Shape(NamedTuple):
@@ -53,6 +59,8 @@ class Burst:
     place: memoryview
     """Of the image on the workbench."""
     offsets: tuple[int, ...]
+    own_at: tuple[int, ...]
+    """Where a viewer's own stands in each header, for `write_own`."""
     pointers: tuple[Any, ...]
     """Of each packet on the workbench, for libsrtp."""
     lengths: bytes
@@ -70,7 +78,6 @@ MOST_PAYLOAD = 1_500
 assert MAX_PAYLOAD <= MOST_PAYLOAD
 WORKBENCH = wire.Workbench(BURST_PACKETS * (_MOST_HEADER + MOST_PAYLOAD + _MOST_TAG), BURST_PACKETS)
 """One for all: a burst leaves before the next one is begun. For the loop's thread alone."""
-_PACKETS = WORKBENCH.packets
 
 
 def bursts(payloads: Sequence[bytes], shape: Shape) -> tuple[Burst, ...]:
@@ -100,6 +107,7 @@ def _burst(payloads: Sequence[bytes], first: int, shape: Shape, *, is_last: bool
         image,
         WORKBENCH.view[: len(image)],
         offsets,
+        tuple(offset + _OWN_AT for offset in offsets),
         tuple(map(WORKBENCH.pointer, offsets)),
         lengths,
         WORKBENCH.lengths[: len(lengths)],
@@ -136,44 +144,44 @@ def _segments(size: int) -> tuple[tuple[int, int, bytes], ...]:
 
 
 class Headers:
-    """Writes the headers of one track of one viewer: what aiortc's sender would write (RFC 3550 §5.1, RFC 8285)."""
+    """The headers of one track as aiortc's sender would write them (RFC 3550 §5.1, RFC 8285): what is the same for all
+    viewers that have agreed to the same. Made by `headers`, so that those viewers are known by having one object.
+    """
 
-    def __init__(self, payload_type: int, ssrc: int, extensions: wire.Extensions) -> None:
-        block, at = extensions.block, extensions.time_at
+    def __init__(self, payload_type: int, block: bytes, time_at: int | None, tag_bytes: int) -> None:
         self._has_extensions = 0x1000 if block else 0
         self._word = 0x8000 | self._has_extensions | payload_type
-        self._ssrc = ssrc
-        # All but the first four bytes of a header; without a time of sending nothing is read of its 24 bits.
-        self._before, self._after, time = (block, b"", "0B0H") if at is None else (block[:at], block[at + 3 :], "BH")
-        rest = struct.Struct(f"!LL{len(self._before)}s{time}{len(self._after)}s")
-        self._has_time = at is not None
-        packet = struct.Struct(f"!HH{rest.size}s")
-        self.size = packet.size
-        """Bytes of one header."""
-        self._pack_rest, self._pack, self._pack_into = rest.pack, packet.pack, packet.pack_into
+        # Without a time of sending nothing is read of its 24 bits.
+        self._before, self._after, time = (
+            (block, b"", "0B0H") if time_at is None else (block[:time_at], block[time_at + 3 :], "BH")
+        )
+        self._has_time = time_at is not None
+        self._pack_block = struct.Struct(f"!{len(self._before)}s{time}{len(self._after)}s").pack
+        self._pack_common = struct.Struct(f"!H{_OWN.size}x{len(block)}s").pack_into
+        self._pack = struct.Struct(f"!HHLL{len(block)}s").pack
+        self.shape = Shape(_FIXED + len(block), tag_bytes)
 
-    def _rest(self, rtp: int, ssrc: int, send_time: int) -> bytes:
+    def _block(self, send_time: int) -> bytes:
         if self._has_time:
-            return self._pack_rest(rtp, ssrc, self._before, send_time >> 16, send_time & 0xFFFF, self._after)
-        return self._pack_rest(rtp, ssrc, self._before, b"")
+            return self._pack_block(self._before, send_time >> 16, send_time & 0xFFFF, self._after)
+        return self._before
 
-    def write(self, burst: Burst, sequence: int, rtp: int, send_time: int) -> None:
-        """Put a burst on the workbench, its first packet as ``sequence``; ``send_time`` is `RoomClock.send_time`'s."""
-        rest = self._rest(rtp, self._ssrc, send_time)
-        burst.place[:] = burst.image
-        count = burst.packets
-        if count == 1:
-            self._pack_into(_PACKETS, 0, self._word, sequence, rest)
-        else:
-            numbers: Sequence[int] = range(sequence, sequence + count)
-            if sequence + count > 0x10000:
-                numbers = [number & 0xFFFF for number in numbers]
-            # pack_into returns None: any() is the loop over all of them
-            any(map(self._pack_into, repeat(_PACKETS), burst.offsets, repeat(self._word), numbers, repeat(rest)))
+    def image(self, burst: Burst, send_time: int) -> bytearray:
+        """Return the image of a burst with its headers but for what is a viewer's own (`write_own`)."""
+        image = bytearray(burst.image)
+        block = self._block(send_time)
+        any(map(self._pack_common, repeat(image), burst.offsets, repeat(self._word), repeat(block)))
         if burst.marker_at is not None:
-            _PACKETS[burst.marker_at] |= _MARKER
+            image[burst.marker_at] |= _MARKER
+        return image
 
     def single(self, payload_type: int, ssrc: int, *, marker: bool, sequence: int, rtp: int, send_time: int) -> bytes:
         """Return the header of a packet that leaves by itself, with the extensions of this track."""
         word = 0x8000 | self._has_extensions | (_MARKER if marker else 0) | payload_type
-        return self._pack(word, sequence, self._rest(rtp, ssrc, send_time))
+        return self._pack(word, sequence, rtp, ssrc, self._block(send_time))
+
+
+@lru_cache(64)
+def headers(payload_type: int, block: bytes, time_at: int | None, tag_bytes: int) -> Headers:
+    """Return the `Headers` of what was agreed: one object for all who have agreed to the same."""
+    return Headers(payload_type, block, time_at, tag_bytes)

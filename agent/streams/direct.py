@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import Callable
 
 from agent.streams.clock import RoomClock
-from agent.streams.datagrams import WORKBENCH, Burst, Headers, Shape
+from agent.streams.datagrams import Burst, headers
 from agent.streams.encoders import EncodedFrame
-from agent.streams.history import History, RepairBudget
+from agent.streams.history import RepairBudget
+from agent.streams.lanes import Lane, Track
 from agent.streams.pacing import Pacer, pace_bps
 from agent.streams.senders import AiortcSender
-from agent.streams.wire import DirectPath, Numbers, TakenSender
+from agent.streams.wire import DirectPath, Numbers, Report, TakenSender
 
 LATE_S = 0.005
 """A timer that comes at most so late is made up for."""
@@ -23,9 +24,9 @@ LATE_S = 0.005
 class DirectSender(AiortcSender):
     """A `ViewerSender` of one track of one viewer, by the direct path whenever that is a socket of ours.
 
-    Until then, through TURN above all, frames go through aiortc's sender as its parent lets them. The pair that ICE has
-    nominated is looked at for each frame. Once this object has numbered packets itself it goes on doing so: aiortc's
-    sender cannot be told where to go on, so after a change *to* TURN our packets are handed to aioice, one by one.
+    Until then, through TURN above all, frames go through aiortc's sender as its parent lets them. Once this object has
+    numbered packets itself it goes on doing so: aiortc's sender cannot be told where to go on, so after a change *to*
+    TURN our packets are handed to aioice, one by one.
     """
 
     def __init__(
@@ -39,11 +40,12 @@ class DirectSender(AiortcSender):
         super().__init__(on_packet)
         self.taken: TakenSender | None = None
         """aiortc's sender, once it is taken over: its reports tell of our packets."""
-        self._clock, self._rate_hz, self._pacer, self._now = clock, rate_hz, pacer, now
+        self._clock, self._pacer, self._now = clock, pacer, now
         self._path: DirectPath | None = None
         self._numbers: Numbers | None = None
-        self._history = History()
-        self._keep = self._history.add
+        self._track = Track(clock, rate_hz, now, on_packet)
+        self._lane: Lane | None = None
+        """None as long as aiortc numbers the packets."""
         self._repairs = RepairBudget()
         self._bursts: deque[tuple[EncodedFrame, float, Burst, bool]] = deque()
         """What waits for its time: of which frame, captured when, and whether the frame ends with it."""
@@ -61,17 +63,38 @@ class DirectSender(AiortcSender):
     def backlog(self) -> int:
         return len(self._frames) + self._frames_waiting
 
+    @property
+    def packets(self) -> int:
+        return super().packets + (self._lane.packets if self._lane else 0)
+
+    @property
+    def payload_bytes(self) -> int:
+        return super().payload_bytes + (self._lane.payload_bytes if self._lane else 0)
+
+    @property
+    def lane(self) -> Lane | None:
+        return None if self._bursts else self._lane
+
+    @property
+    def newest(self) -> tuple[int, float] | None:
+        return self._lane.newest if self._lane else None
+
+    def on_report(self, report: Report | None, estimate_bps: int | None) -> None:
+        super().on_report(report, estimate_bps)
+        if self._lane:
+            self._lane.forget()
+
     def send(self, frame: EncodedFrame, stamp_mono_s: float) -> None:
-        if self._numbers is None and not self._can_begin():
+        lane = self._lane or self._begin()
+        if lane is None:
             super().send(frame, stamp_mono_s)
             return
-        path = self._path
-        assert path is not None
-        if path.is_direct() is None:
+        assert self._path is not None
+        if self._path.is_direct is None:
             return  # being closed: ICE or DTLS has ended, and aiortc's sender too would send nothing more
-        bursts = frame.images.get(self._shape) or frame.bursts(self._shape)
+        bursts = frame.bursts(lane.headers.shape)
         if not self._bursts and len(bursts) == 1:
-            self._leave(path, frame, stamp_mono_s, bursts[0])
+            lane.send(frame, bursts[0], stamp_mono_s)
             return
         self._bursts.extend((frame, stamp_mono_s, burst, burst is bursts[-1]) for burst in bursts)
         self._frames_waiting += 1
@@ -88,22 +111,23 @@ class DirectSender(AiortcSender):
 
     def rest(self) -> None:
         """Send nothing again of what was sent: on a line that it flooded, the repairs would go on with that."""
-        self._history.clear()
+        if self._lane:
+            self._lane.rest()
 
     def repeat(self, packets_ago: int) -> None:
         """Send the packet again that left so many before the last one, the same to the bit: who has it drops it."""
-        if self._numbers is not None and self.packets > packets_ago:
-            self.send_again((self._sequence - 1 - packets_ago) & 0xFFFF)
+        if self._lane and self._lane.packets > packets_ago:
+            self.send_again((self._lane.sequence - 1 - packets_ago) & 0xFFFF)
 
     def send_again(self, sequence: int) -> bool:
-        if self._numbers is None:
+        lane, numbers, path = self._lane, self._numbers, self._path
+        if lane is None or numbers is None or path is None:
             return False
         now_s = self._now()
-        path, found = self._path, self._history.find(sequence, now_s)
-        if path is None or path.is_direct() is None or found is None or not self._repairs.take(now_s):
+        found = lane.find(sequence, now_s)
+        if path.is_direct is None or found is None or not self._repairs.take(now_s):
             return True
-        numbers, (sent, index) = self._numbers, found
-        _, _, _, frame, rtp, sent_mono_s = sent
+        (_, _, _, frame, frame_rtp, sent_mono_s), index = found
         payloads = frame.payloads
         payload_type, ssrc, payload = numbers.payload_type, numbers.ssrc, payloads[index]
         if numbers.rtx_payload_type is not None:
@@ -112,54 +136,40 @@ class DirectSender(AiortcSender):
             payload = sequence.to_bytes(2, "big") + payload
             sequence = self.taken.next_rtx_sequence()
         # Without RTX it must be the same packet to the bit: another one of its number would be sealed with its nonce.
-        header = self._headers.single(
+        header = lane.headers.single(
             payload_type,
             ssrc,
             marker=index == len(payloads) - 1,
             sequence=sequence,
-            rtp=rtp,
+            rtp=lane.rtp(frame_rtp),
             send_time=self._clock.send_time(sent_mono_s if numbers.rtx_payload_type is None else now_s),
         )
         path.send_packet(header + payload)
         self.on_sent_again()
         return True
 
-    def _can_begin(self) -> bool:
+    def _begin(self) -> Lane | None:
+        """Number packets from now on, if they can take the direct path."""
         path, taken = self._path, self.taken
-        if path is None or taken is None or self._frames or not taken.is_started or not path.is_direct():
-            return False
+        if path is None or taken is None or self._frames or not taken.is_started or not path.is_direct:
+            return None
         numbers = self._numbers = taken.numbers()
-        self._sequence, self._origin_rtp = numbers.first_sequence, numbers.origin_rtp
-        self._headers = Headers(numbers.payload_type, numbers.ssrc, numbers.extensions)
-        self._shape = Shape(self._headers.size, path.tag_bytes)
-        return True
-
-    def _leave(self, path: DirectPath, frame: EncodedFrame, stamp_mono_s: float, burst: Burst) -> None:
-        now_s, sequence = self._now(), self._sequence
-        rtp = (self._origin_rtp + self._clock.rtp(stamp_mono_s, self._rate_hz)) & 0xFFFFFFFF
-        self._headers.write(burst, sequence, rtp, self._clock.send_time(now_s))
-        self._sequence = (sequence + burst.packets) & 0xFFFF
-        path.send_burst(WORKBENCH, burst)
-        packets = burst.packets
-        self._keep((sequence, packets, burst.first, frame, rtp, now_s))
-        self.packets += packets
-        self.payload_bytes += burst.payload_bytes
-        taken = self.taken
-        assert taken is not None
-        taken.sent_rtp, taken.sent_mono_s = rtp, stamp_mono_s
-        self._on_packet()
+        agreed = numbers.extensions
+        same = headers(numbers.payload_type, agreed.block, agreed.time_at, path.tag_bytes)
+        self._lane = Lane(self._track, path, numbers, same)
+        return self._lane
 
     def _leave_in_time(self) -> None:
         """Let bursts go that may, and come back for the next."""
         self._comes_back = False
-        now_s, path = self._now(), self._path
-        if not self._bursts or path is None or path.is_direct() is None:
+        now_s, path, lane = self._now(), self._path, self._lane
+        if not self._bursts or lane is None or path is None or path.is_direct is None:
             self._bursts.clear()
             self._frames_waiting = 0
             return
         while self._bursts and self._free_mono_s <= now_s:
             frame, stamp_s, burst, is_last = self._bursts.popleft()
-            self._leave(path, frame, stamp_s, burst)
+            lane.send(frame, burst, stamp_s)
             self._frames_waiting -= is_last
             pause_s = burst.payload_bytes * 8 / pace_bps(self.estimate_bps)
             self._free_mono_s = pause_s + (now_s if now_s - self._free_mono_s > LATE_S else self._free_mono_s)

@@ -1,7 +1,9 @@
 """From one encoder to every feed of its layer: keeps what a newcomer needs, merges requests for key frames.
 
 A newcomer is given the key frame at once: the pictures since the last one if they are few, else a new one is asked of
-the encoder. What one viewer is given, `agent.streams.feed` decides.
+the encoder. What one viewer is given, `agent.streams.feed` decides, and for as long as it would say yes to each frame,
+and the frame is an ordinary one, it need not be asked: such viewers are *in step*, and a frame leaves to all of them in
+one loop (`agent.streams.lanes`).
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from agent.streams.datagrams import BURST_PACKETS, Headers
 from agent.streams.encoders import EncodedFrame
+from agent.streams.lanes import Column, Lane
 
 REPLAY_BYTES = 200_000
 """More than two full rate buffers of 1.5 Mb/s are not replayed to a newcomer."""
@@ -22,8 +26,16 @@ class Taker(Protocol):
         """Take a frame of ``fan``, or leave it out. Loop thread; never waits."""
         ...
 
+    def lane(self, fan: Fan, frame: EncodedFrame) -> Lane | None:
+        """Return by which frames like this one, that it took last, may go on to leave without `take`, or None."""
+        ...
+
     def begin_scene(self) -> None:
         """Forget what has not left yet: something else is shown from now on."""
+        ...
+
+    def fell_out(self, frame: EncodedFrame) -> None:
+        """Hear that from now on each frame is to be taken again; ``frame`` was the last one sent without."""
         ...
 
 
@@ -49,6 +61,12 @@ class Fan:
         self._on_use = on_use
         self._replay_frames = replay_frames
         self._takers: list[Taker] = []
+        self._in_step: dict[Taker, Lane] = {}
+        self._columns: dict[Headers, Column] = {}
+        self._others: tuple[Taker, ...] | None = ()
+        """Who is not in step; None: to be looked up anew."""
+        self._newest: EncodedFrame | None = None
+        """What left last to those in step."""
         self._since_key: list[EncodedFrame] = []
         self._holds = 0
         self._scene = 0
@@ -80,6 +98,7 @@ class Fan:
         """Let a feed in; say whether it was given the pictures since a key frame, so that it needs no new one."""
         was_used = self.is_used
         self._takers.append(taker)
+        self._others = None
         if not was_used:
             self._on_use(True)
         if self._since_key:
@@ -105,6 +124,7 @@ class Fan:
         self._since_key.clear()
         self.is_key_coming = self.is_used
         for taker in self.takers:
+            self.fall_out(taker)
             taker.begin_scene()
 
     def deliver(self, frame: EncodedFrame) -> None:
@@ -119,13 +139,51 @@ class Fan:
                 self._since_key.append(frame)
                 if len(self._since_key) > self._replay_frames or sum(f.size for f in self._since_key) > REPLAY_BYTES:
                     self._since_key.clear()
-        for taker in self.takers:
+        if self._in_step and ((frame.key and self._replay_frames) or len(frame.payloads) > BURST_PACKETS):
+            for taker in tuple(self._in_step):
+                self.fall_out(taker)
+        if self._others is None:
+            self._others = tuple(taker for taker in self._takers if taker not in self._in_step)
+        others = self._others
+        if self._in_step:
+            self._newest = frame
+            for headers, column in self._columns.items():
+                column.send(frame, frame.bursts(headers.shape)[0], frame.captured_mono_s)
+        for taker in others:
             taker.take(self, frame, frame.captured_mono_s)
+            lane = taker.lane(self, frame)
+            if lane is not None:
+                self._keep_step(taker, lane)
+
+    def _keep_step(self, taker: Taker, lane: Lane) -> None:
+        """Send each frame by ``lane``, without asking, until one is a key frame or large, or something else is wanted.
+
+        Pictures and sound of a layer leave in the order of their time, so there is nothing to ask.
+        """
+        self._in_step[taker] = lane
+        self._others = None
+        if lane.headers not in self._columns:
+            self._columns[lane.headers] = Column(lane.track, lane.headers)
+        lane.join(self._columns[lane.headers])
+
+    def fall_out(self, taker: Taker) -> None:
+        """Ask ``taker`` again from the next frame on."""
+        lane = self._in_step.pop(taker, None)
+        if lane is None:
+            return
+        self._others = None
+        lane.part()
+        if self._columns[lane.headers].is_empty:
+            del self._columns[lane.headers]
+        if self._newest is not None:
+            taker.fell_out(self._newest)
 
     def remove(self, taker: Taker) -> None:
         """Let a feed out."""
         if taker in self._takers:
+            self.fall_out(taker)
             self._takers.remove(taker)
+            self._others = None
             self._maybe_rest()
 
     def _maybe_rest(self) -> None:

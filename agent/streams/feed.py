@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from agent.streams.encoders import EncodedFrame
 from agent.streams.fanout import Fan
+from agent.streams.lanes import Lane
 from agent.streams.layers import ROBUST, TrackName
 from agent.streams.senders import AskingSender, ViewerSender
 
@@ -80,6 +81,8 @@ class Feed(ABC):
 
     def want(self, fan: Fan | None) -> None:
         """Give this layer as soon as it can take the place of the one in hand; None: nothing, from now on."""
+        if self.current is not None and fan is not self.current:
+            self.current.fall_out(self)
         if self.wanted is not None and fan is not self.wanted:
             leaving, self.wanted = self.wanted, None
             leaving.remove(self)
@@ -106,6 +109,14 @@ class Feed(ABC):
         """Forget what has not left yet."""
         while self._sender.backlog:
             self._sender.drop_oldest()
+
+    @abstractmethod
+    def lane(self, fan: Fan, frame: EncodedFrame) -> Lane | None:
+        """By which frames like this one, that `take` took last, may go on to leave without it."""
+
+    @abstractmethod
+    def fell_out(self, frame: EncodedFrame) -> None:
+        """Hear what was sent last without `take`."""
 
     def close(self) -> None:
         """Leave the layers."""
@@ -170,6 +181,15 @@ class PictureFeed(Feed):
             self._key_sent_s = self._now()
         self._last_stamp_s = max(stamp_s, self._last_stamp_s + 0.001)
         self._sender.send(frame, self._last_stamp_s)
+
+    def lane(self, fan: Fan, frame: EncodedFrame) -> Lane | None:
+        """By which frames like this one, that `take` took last, may go on to leave without it."""
+        was_sent = fan is self.current and self._last_stamp_s == frame.captured_mono_s
+        return self._sender.lane if was_sent else None
+
+    def fell_out(self, frame: EncodedFrame) -> None:
+        """Hear what was sent last without `take`."""
+        self._last_stamp_s = max(self._last_stamp_s, frame.captured_mono_s)
 
     def want_key(self) -> None:
         """The viewer says it cannot decode on: get it a key frame, merged with the others' and within its budget.
@@ -238,6 +258,15 @@ class SoundFeed(Feed):
         self._sender.send(frame, stamp_s)
         if fan.layer == ROBUST:
             self._sender.repeat(REPEATED_AFTER)
+
+    def lane(self, fan: Fan, frame: EncodedFrame) -> Lane | None:
+        """By which packets like this one, that `take` took last, may go on to leave without it."""
+        was_sent = fan is self.current and self._end_s == frame.captured_mono_s + frame.duration_s
+        return self._sender.lane if was_sent and self.wanted is None and fan.layer != ROBUST else None
+
+    def fell_out(self, frame: EncodedFrame) -> None:
+        """Hear what was sent last without `take`."""
+        self._end_s = max(self._end_s, frame.captured_mono_s + frame.duration_s)
 
     def want(self, fan: Fan | None) -> None:
         """Give this layer as soon as it can take the place of the one in hand; None: nothing, from now on."""

@@ -4,42 +4,61 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from agent.streams.encoders import EncodedFrame
 
 KEPT_S = 1.5
 """A picture that is older has been given up by its viewer, or shown without."""
+KEPT_PACKETS = 1000
+"""Fewer than SRTP's window has (1024), which sends no older one again."""
 KEPT_BURSTS = 100
-"""Of ten packets at most: fewer than SRTP's window has (1024), which sends no older one again, and 1.2 MB at the most,
-of frames that are there once for all viewers."""
+"""Of ten packets at most: 1.2 MB at the most, of frames that are there once for all viewers."""
 
 Sent = tuple[int, int, int, EncodedFrame, int, float]
-"""A burst that left: its first sequence number, its number of packets, which packet of the frame was its first; the
-frame, its RTP time, and when it left. A plain tuple, as one is made for each burst and viewer."""
+"""A burst that left: the number of its first packet in its column, its number of packets, which packet of the frame was
+its first; the frame, its RTP time, and when it left."""
+
+
+class Stretch(NamedTuple):
+    """What a viewer was sent with a column."""
+
+    log: deque[Sent]
+    first: int
+    """Sequence number of the column's packet 0."""
+    begun: int
+    """Number of the first packet that this viewer was sent."""
+    end: int
+    """Number of the first one that it was not."""
+    ended_mono_s: float
 
 
 class History:
-    """One viewer's one track. A frame that it still knows stays in memory, with its packets, for all viewers."""
+    """One viewer's one track."""
 
-    def __init__(self, kept_s: float = KEPT_S, kept_bursts: int = KEPT_BURSTS) -> None:
-        self._kept_s = kept_s
-        self._sent: deque[Sent] = deque(maxlen=kept_bursts)
-        self.clear = self._sent.clear
+    def __init__(self) -> None:
+        self._stretches: deque[Stretch] = deque(maxlen=KEPT_BURSTS)
+        self.clear = self._stretches.clear
 
-    def add(self, sent: Sent) -> None:
-        """Keep a burst; forget those that are too old now, or too many."""
-        kept = self._sent
-        kept.append(sent)
-        long_ago_s = sent[5] - self._kept_s
-        while kept[0][5] < long_ago_s:
-            kept.popleft()
+    def add(self, stretch: Stretch) -> None:
+        """Keep what is over."""
+        self._stretches.append(stretch)
 
-    def find(self, sequence: int, now_s: float) -> tuple[Sent, int] | None:
+    def forget(self, now_s: float) -> None:
+        """Let go of the frames that were sent long ago."""
+        while self._stretches and now_s - self._stretches[0].ended_mono_s > KEPT_S:
+            self._stretches.popleft()
+
+    def find(self, sequence: int, now_s: float, current: Stretch) -> tuple[Sent, int] | None:
         """Return what left as ``sequence``, and which packet of its frame; None when it was not sent, or long ago."""
-        for sent in reversed(self._sent):
-            at = (sequence - sent[0]) & 0xFFFF
-            if at < sent[1]:
-                return (sent, sent[2] + at) if now_s - sent[5] <= self._kept_s else None
+        for log, first, begun, end, _ in (current, *reversed(self._stretches)):
+            number = begun + ((sequence - first - begun) & 0xFFFF)
+            if number >= end:
+                continue
+            for sent in reversed(log):
+                at = number - sent[0]
+                if 0 <= at < sent[1]:
+                    return (sent, sent[2] + at) if now_s - sent[5] <= KEPT_S else None
         return None
 
 

@@ -74,6 +74,11 @@ class RecordedTrack:
         """Nothing waits here: what was given belongs to the recording."""
         return 0
 
+    @property
+    def lane(self) -> None:
+        """Nothing leaves from here."""
+        return
+
     def send(self, frame: EncodedFrame, stamp_mono_s: float) -> None:
         """Take a frame that pupils are sent."""
         if frame.key:

@@ -6,10 +6,13 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from agent.streams.encoders import EncodedFrame
 from agent.streams.wire import Outgoing, Report
+
+if TYPE_CHECKING:
+    from agent.streams.lanes import Lane
 
 
 class ViewerSender(Protocol):
@@ -18,6 +21,11 @@ class ViewerSender(Protocol):
     @property
     def backlog(self) -> int:
         """Frames taken and not yet sent."""
+        ...
+
+    @property
+    def lane(self) -> Lane | None:
+        """What may join others of its layer, so that frames leave without `send`. None: not now, or never."""
         ...
 
     def send(self, frame: EncodedFrame, stamp_mono_s: float) -> None:
@@ -55,10 +63,25 @@ class AiortcSender:
         self.report: Report | None = None
         self.estimate_bps: int | None = None
         self.estimated_mono_s = float("-inf")
-        self.packets = 0
-        self.payload_bytes = 0
+        self._packets = self._payload_bytes = 0
         self._frames: deque[tuple[EncodedFrame, float]] = deque()
         self._filled = asyncio.Event()
+
+    @property
+    def packets(self) -> int:
+        return self._packets
+
+    @property
+    def payload_bytes(self) -> int:
+        return self._payload_bytes
+
+    @property
+    def newest(self) -> tuple[int, float] | None:
+        return None
+
+    @property
+    def lane(self) -> Lane | None:
+        return None
 
     @property
     def backlog(self) -> int:
@@ -84,7 +107,7 @@ class AiortcSender:
             if not self._frames:
                 await self._filled.wait()
         frame, stamp_s = self._frames.popleft()
-        self.payload_bytes += sum(map(len, frame.payloads))
+        self._payload_bytes += sum(map(len, frame.payloads))
         return Outgoing(frame.payloads, stamp_s)
 
     def on_key_wanted(self) -> None:
@@ -97,7 +120,7 @@ class AiortcSender:
             self.estimate_bps, self.estimated_mono_s = estimate_bps, self.reported_mono_s
 
     def on_sent(self) -> None:
-        self.packets += 1
+        self._packets += 1
         self._on_packet()
 
     def on_sent_again(self) -> None:

@@ -86,8 +86,16 @@ class Report:
 class Source(Protocol):
     """What a taken-over sender asks and tells. ``packets`` and ``payload_bytes`` count what left, for its reports."""
 
-    packets: int
-    payload_bytes: int
+    @property
+    def packets(self) -> int: ...
+
+    @property
+    def payload_bytes(self) -> int: ...
+
+    @property
+    def newest(self) -> tuple[int, float] | None:
+        """RTP time, and time of capture, of the last packet that left beside aiortc's sender; None before the first."""
+        ...
 
     async def next_outgoing(self) -> Outgoing:
         """Return what to send next; wait for it."""
@@ -140,10 +148,10 @@ class TakenSender(RTCRtpSender):
     _clock: RoomClock
     _rate_hz: int
     _handed_mono_s: float
-    sent_mono_s: float
-    """When the last packet's picture or sound was captured."""
-    sent_rtp: int
-    """RTP time of the last packet."""
+    _sent_mono_s: float
+    """When was captured what the last packet of this object carries."""
+    _sent_rtp: int
+    """RTP time of that packet."""
     _agreed_payload_type: int
     _reported_ntp: int | None
     _is_reported_again: bool
@@ -161,7 +169,7 @@ class TakenSender(RTCRtpSender):
 
     @property
     def _RTCRtpSender__ntp_timestamp(self) -> int:
-        return self._clock.ntp(self.sent_mono_s)
+        return self._clock.ntp(self._newest()[1])
 
     @_RTCRtpSender__ntp_timestamp.setter
     def _RTCRtpSender__ntp_timestamp(self, sending_ntp: int) -> None:
@@ -169,17 +177,21 @@ class TakenSender(RTCRtpSender):
 
     @property
     def _RTCRtpSender__rtp_timestamp(self) -> int:
-        return self.sent_rtp
+        return self._newest()[0]
 
     @_RTCRtpSender__rtp_timestamp.setter
     def _RTCRtpSender__rtp_timestamp(self, rtp: int) -> None:
-        self.sent_rtp, self.sent_mono_s = rtp, self._handed_mono_s
+        self._sent_rtp, self._sent_mono_s = rtp, self._handed_mono_s
         self._source.on_sent()
+
+    def _newest(self) -> tuple[int, float]:
+        return self._source.newest or (self._sent_rtp, self._sent_mono_s)
 
     def captured_mono_s(self, rtp: int) -> float:
         """Return when was captured what a packet of this RTP time carries; the stream begins at a number of its own."""
-        distance = ((rtp - self.sent_rtp + 0x80000000) & 0xFFFFFFFF) - 0x80000000
-        return self.sent_mono_s + distance / self._rate_hz
+        newest_rtp, newest_mono_s = self._newest()
+        distance = ((rtp - newest_rtp + 0x80000000) & 0xFFFFFFFF) - 0x80000000
+        return newest_mono_s + distance / self._rate_hz
 
     @property
     def _RTCRtpSender__packet_count(self) -> int:
@@ -234,7 +246,7 @@ class TakenSender(RTCRtpSender):
             some = next(iter(history.values())).sequence_number
             newest = max(history.values(), key=lambda p: (p.sequence_number - some + 0x8000) & 0xFFFF)
             sequence = (newest.sequence_number + 1) & 0xFFFF
-            origin = newest.timestamp - self._clock.rtp(self.sent_mono_s, self._rate_hz)
+            origin = newest.timestamp - self._clock.rtp(self._sent_mono_s, self._rate_hz)
         else:
             # in the lower half: a first number close to the wrap, lost, would leave a receiver with the wrong rollover
             sequence, origin = random.randrange(0x8000), random.getrandbits(32)  # noqa: S311  # RFC 3550 §5.1
@@ -278,8 +290,8 @@ def take_over(sender: RTCRtpSender, source: Source, clock: RoomClock, rate_hz: i
     now_s = time.monotonic()
     sender._source, sender._clock, sender._rate_hz = source, clock, rate_hz
     sender._reported_ntp, sender._is_reported_again = None, False
-    sender._handed_mono_s, sender.sent_mono_s = now_s, now_s
-    sender.sent_rtp = clock.rtp(now_s, rate_hz)
+    sender._handed_mono_s, sender._sent_mono_s = now_s, now_s
+    sender._sent_rtp = clock.rtp(now_s, rate_hz)
     return sender
 
 
@@ -335,12 +347,25 @@ _TAG_BYTES = {b"SRTP_AEAD_AES_256_GCM": 16, b"SRTP_AEAD_AES_128_GCM": 16, b"SRTP
 """RFC 7714 §13, RFC 5764 §4.1.2."""
 
 
-class DirectPath:
-    """One viewer's SRTP session and the socket of the pair that ICE nominated. Made once the viewer is connected.
+class Nominated(dict[int, Any]):
+    """aioice's pairs by component, which tell when one is nominated and when the connection ends."""
 
-    `is_direct` follows the pair: None when nothing can be sent, False when its socket is not ours alone (TURN): packets
-    then go one by one through aioice, as aiortc sends them.
-    """
+    def __init__(self, pairs: dict[int, Any], on_change: Callable[[Any], None]) -> None:
+        super().__init__(pairs)
+        self._on_change = on_change
+
+    def __setitem__(self, component: int, pair: Any) -> None:
+        super().__setitem__(component, pair)
+        if component == 1:
+            self._on_change(pair)
+
+    def clear(self) -> None:
+        super().clear()
+        self._on_change(None)
+
+
+class DirectPath:
+    """One viewer's SRTP session and the socket of the pair that ICE nominated. Made once the viewer is connected."""
 
     def __init__(self, dtls: Any, tag_bytes: int) -> None:
         self.tag_bytes = tag_bytes
@@ -349,24 +374,29 @@ class DirectPath:
         self._dtls = dtls
         self._srtp = dtls._tx_srtp
         self._session = self._srtp._srtp[0]
-        self._nominated: dict[int, Any] = dtls.transport._connection._nominated
-        self._pair: Any = None
-        self._is_direct: bool | None = None
+        self.is_direct: bool | None = None
+        """By which way packets leave now. None: nothing can be sent. False: the socket is not ours alone (TURN), so
+        they go one by one through aioice, as aiortc sends them."""
         self._socket: socket.socket | None = None
         self._address: Any = None
         self._takes_runs = False
         self._send: Callable[[Any, Any], object]
         self._send_run: Callable[..., object]
+        self._is_closed = False
+        connection = dtls.transport._connection
+        connection._nominated = Nominated(connection._nominated, self._follow)
+        self._follow(connection._nominated.get(1))
+        dtls.on("statechange", self._look)
+        self._look()
 
-    def is_direct(self) -> bool | None:
-        """Say by which way packets leave now."""
-        pair = self._nominated.get(1)
-        if pair is not self._pair:
-            self._follow(pair)
-        return self._is_direct if self._dtls._state is _CONNECTED else None
+    def _look(self) -> None:
+        if self._dtls._state is not State.CONNECTED:
+            self.close()
 
-    def send_burst(self, bench: Workbench, burst: Burst) -> None:
-        """Protect a burst that lies on the workbench, and send it. After `is_direct`; never waits."""
+    def send_burst(self, bench: Workbench, burst: Burst) -> bool:
+        """Protect a burst that lies on the workbench, and send it, if anything can be; say so. Never waits."""
+        if self.is_direct is None:
+            return False
         burst.lengths_place[:] = burst.lengths
         if burst.packets == 1:
             refused = _protect(self._session, burst.pointers[0], bench.length_pointers[0])
@@ -375,7 +405,7 @@ class DirectPath:
         if refused:
             log.error("Packets could not be protected; their viewer is sent nothing any more")
             self.close()
-            return
+            return False
         for run in burst.runs:
             if run.packets == 1 or not self._takes_runs:
                 for packet in run.singles:
@@ -391,9 +421,10 @@ class DirectPath:
                         self._send_one(packet)
                 else:
                     self.lost += run.packets
+        return True
 
     def send_packet(self, packet: bytes) -> None:
-        """Protect and send one RTP packet. After `is_direct`."""
+        """Protect and send one RTP packet. Only while `is_direct` is not None."""
         self._send_one(self._srtp.protect(packet))
 
     def _send_one(self, packet: bytes | memoryview) -> None:
@@ -404,36 +435,34 @@ class DirectPath:
 
     def _follow(self, pair: Any) -> None:
         self._let_go()
-        self._pair = pair
-        if pair is None:
+        if pair is None or self._is_closed:
             return
         self._address = pair.remote_addr
         transport = pair.protocol.transport
         theirs = transport.get_extra_info("socket")
         if theirs is None:
-            self._is_direct = self._takes_runs = False
+            self.is_direct = self._takes_runs = False
             self._send = lambda packet, address: transport.sendto(bytes(packet), address)
             return
         # a descriptor of our own: the number of theirs may be another file's once they have closed it
         self._socket = socket.socket(fileno=os.dup(theirs.fileno()))
         self._socket.setblocking(False)
-        self._is_direct = self._takes_runs = True
+        self.is_direct = self._takes_runs = True
         self._send, self._send_run = self._socket.sendto, self._socket.sendmsg
 
     def close(self) -> None:
         """Send nothing any more."""
-        self._nominated = {}
+        self._is_closed = True
         self._let_go()
 
     def _let_go(self) -> None:
         """Give the socket back; aioice closes its own."""
-        self._pair = self._is_direct = None
+        self.is_direct = None
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
 
-_CONNECTED = State.CONNECTED
 _protect = lib.srtp_protect
 _NO_RUNS = frozenset({errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP, errno.EMSGSIZE})
 """What sendmsg says where UDP_SEGMENT is not known, the line's packets are smaller, or IPsec is in the way."""

@@ -155,6 +155,6 @@ async def test_a_viewer_through_turn_is_sent_to_by_aiortc(room: Room, tmp_path: 
         assert [sender._numbers for sender in senders(room, "v1")] == [None] * 3
         path = room.publisher._viewers["v1"]._path
         assert path is not None
-        assert path.is_direct() is False
+        assert path.is_direct is False
         assert peer.camera.lost() == peer.sound.lost() == 0
         await peer.close()

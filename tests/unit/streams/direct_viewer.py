@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -56,6 +56,25 @@ class Relay:
         self._keep(data)
 
 
+class Dtls:
+    """aiortc's DTLS transport, as far as the direct path knows it."""
+
+    def __init__(self, srtp: Session, transport: object) -> None:
+        self._tx_srtp, self.transport = srtp, transport
+        self._state = State.CONNECTED
+        self._listeners: list[Callable[[], None]] = []
+
+    def on(self, event: str, listener: Callable[[], None]) -> None:
+        assert event == "statechange"
+        self._listeners.append(listener)
+
+    def end(self) -> None:
+        """Let the connection be closed by the other end."""
+        self._state = State.CLOSED
+        for listener in self._listeners:
+            listener()
+
+
 @dataclass
 class Viewer:
     """One track of one viewer, on a clock that stands still until it is moved."""
@@ -82,12 +101,8 @@ class Viewer:
             return Session(policy)
 
         self._unprotect = session(Policy.SSRC_ANY_INBOUND).unprotect
-        self.nominated: dict[int, Any] = {}
-        self.dtls = SimpleNamespace(
-            _tx_srtp=session(Policy.SSRC_ANY_OUTBOUND),
-            _state=State.CONNECTED,
-            transport=SimpleNamespace(_connection=SimpleNamespace(_nominated=self.nominated)),
-        )
+        self.connection = SimpleNamespace(_nominated={})
+        self.dtls = Dtls(session(Policy.SSRC_ANY_OUTBOUND), SimpleNamespace(_connection=self.connection))
         self.clock = RoomClock(epoch_mono_s=1_000.0, epoch_unix_s=1_700_000_000.0)
         pacer = Pacer(lambda: self.mono_s, self._call_later)
         self.sender = DirectSender(self.clock, VIDEO_RATE_HZ, pacer, lambda: self.mono_s, self._sign)
@@ -106,13 +121,21 @@ class Viewer:
     def begin(self) -> None:
         """Let the sender number its packets: it begins only where it has a socket, and is on a relay afterwards."""
         self.nominate(Relay(self.packets.append))
-        vars(self.path)["is_direct"] = lambda: True
-        assert self.sender._can_begin()
-        del vars(self.path)["is_direct"]
+        self.path.is_direct = True
+        assert self.sender._begin()
+        self.path.is_direct = False
+
+    def number(self, first_sequence: int) -> None:
+        """Let the sender begin anew with this number."""
+        numbers = replace(self.taken.numbers(), first_sequence=first_sequence)
+        self.taken.numbers = lambda: numbers
+        self.begin()
 
     def nominate(self, transport: object) -> None:
         """Let ICE nominate a pair."""
-        self.nominated[1] = SimpleNamespace(remote_addr=("192.0.2.1", 5), protocol=SimpleNamespace(transport=transport))
+        self.connection._nominated[1] = SimpleNamespace(
+            remote_addr=("192.0.2.1", 5), protocol=SimpleNamespace(transport=transport)
+        )
 
     def _sign(self) -> None:
         self.signs += 1

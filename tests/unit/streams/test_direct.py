@@ -7,7 +7,6 @@ import weakref
 from types import SimpleNamespace
 
 import pytest
-from aiortc.rtcdtlstransport import State
 from aiortc.rtp import HeaderExtensionsMap, unwrap_rtx
 
 from agent.streams.datagrams import BURST_PACKETS, MOST_PAYLOAD, Shape, bursts
@@ -258,24 +257,23 @@ def test_the_way_is_followed_and_a_connection_that_ends_is_sent_nothing() -> Non
     assert (len(viewer.packets), len(elsewhere)) == (1, 1)
     viewer.sender.send(frame(*big(25), key=True), 1_000.2)
     elsewhere.clear()
-    viewer.dtls._state = State.CLOSED
+    viewer.dtls.end()
     viewer.sender.send(frame(b"three"), 1_000.2)
     viewer.sender.send_again(5)
     viewer.wait(1)
     assert (elsewhere, viewer.sender.backlog, viewer.timers) == ([], 0, [])
-    viewer.dtls._state = State.CONNECTED
-    viewer.path.close()
+    viewer.nominate(Relay(elsewhere.append))
     viewer.sender.send(frame(b"four"), 1_000.3)
     assert elsewhere == []
 
 
 def test_frames_go_through_aiortc_until_there_is_a_socket() -> None:
     viewer = Viewer()
-    viewer.sender._numbers = None
+    viewer.sender._lane = None
     viewer.sender.send(frame(b"one"), 1_000.0)
     assert (viewer.sender.backlog, viewer.packets) == (1, [])
     assert not viewer.sender.send_again(5), "aiortc has it"
-    vars(viewer.path)["is_direct"] = lambda: True
+    viewer.path.is_direct = True
     viewer.sender.send(frame(b"two"), 1_000.1)
     assert (viewer.sender.backlog, viewer.packets) == (2, []), "in order: aiortc has not sent the first one yet"
     viewer.sender.drop_oldest()
@@ -317,9 +315,9 @@ def test_runs_that_the_kernel_refuses_are_sent_singly_from_then_on() -> None:
 
 def test_packets_that_cannot_be_protected_end_this_viewers_path_alone(caplog: pytest.LogCaptureFixture) -> None:
     viewer = Viewer()
-    viewer.sender._sequence = 3_000
+    viewer.number(3_000)
     viewer.sender.send(frame(b"far"), 1_000.0)
-    viewer.sender._sequence = 5  # further behind than SRTP's window
+    viewer.number(5)  # further behind than SRTP's window
     viewer.sender.send(frame(b"one"), 1_000.0)
     viewer.sender.send(frame(b"two"), 1_000.0)
     assert len(viewer.packets) == 1

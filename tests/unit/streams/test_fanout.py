@@ -57,6 +57,10 @@ class Sender:
     def backlog(self) -> int:
         return self.waiting
 
+    @property
+    def lane(self) -> None:
+        return
+
     def send(self, frame: EncodedFrame, stamp_mono_s: float) -> None:
         self.sent.append((frame, stamp_mono_s))
         self.waiting += self.is_stuck

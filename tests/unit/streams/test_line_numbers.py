@@ -29,7 +29,7 @@ class Line:
         self, track: TrackName, lost: int, highest: int, round_trip_s: float | None = None, bps: int | None = None
     ) -> None:
         sender = self.senders[track]
-        sender.packets = highest
+        sender._packets = highest
         sender.on_report(Report(lost, highest, 0.0, round_trip_s), bps)
         sender.reported_mono_s = sender.estimated_mono_s = self.now_s
 
@@ -66,8 +66,8 @@ def test_of_a_few_packets_no_share_is_made_until_they_are_enough() -> None:
 def test_what_is_sent_is_averaged_over_two_seconds_of_pictures_without_the_sound() -> None:
     line = Line()
     for _ in range(8):
-        line.senders["camera"].payload_bytes += 50_000
-        line.senders["sound"].payload_bytes += 10_000
+        line.senders["camera"]._payload_bytes += 50_000
+        line.senders["sound"]._payload_bytes += 10_000
         numbers = line.look()
     assert numbers.sent_bps == pytest.approx(8 * 100_000)
     for _ in range(4):
@@ -81,7 +81,7 @@ def test_an_estimate_counts_while_pictures_are_sent_and_the_least_of_all_tracks(
     line.report("board", 0, 0, bps=700_000)
     assert line.look().estimate_bps is None
     for _ in range(3):
-        line.senders["board"].payload_bytes += 5_000
+        line.senders["board"]._payload_bytes += 5_000
         numbers = line.look()
     assert numbers.estimate_bps == 700_000
 
@@ -137,11 +137,11 @@ def test_an_estimate_of_long_ago_is_none() -> None:
     sender = line.senders["board"]
     sender.on_report(None, 300_000)
     for _ in range(3):
-        sender.payload_bytes += 50_000
+        sender._payload_bytes += 50_000
         numbers = line.look()
     assert numbers.estimate_bps == 300_000
     while line.now_s <= sender.estimated_mono_s + FRESH_S:
-        sender.payload_bytes += 50_000
+        sender._payload_bytes += 50_000
         numbers = line.look()
     assert numbers.sent_bps > 0
     assert numbers.estimate_bps is None

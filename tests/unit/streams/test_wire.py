@@ -75,6 +75,7 @@ class Source:
         self.frames = list(frames)
         self.told: list[object] = []
         self.packets = self.payload_bytes = 0
+        self.newest: tuple[int, float] | None = None
         self.emptied = asyncio.Event()
 
     async def next_outgoing(self) -> wire.Outgoing:
@@ -217,21 +218,28 @@ async def test_the_direct_path_finds_session_pair_and_socket_and_gives_its_own_b
         ice: Any = transport.transport
         (protocol, *_) = ice._connection._protocols
         address = ("192.0.2.1", 9)
-        ice._connection._nominated[1] = SimpleNamespace(protocol=protocol, remote_addr=address)
+        pair = SimpleNamespace(protocol=protocol, remote_addr=address)
         policy = Policy(key=bytes(44), ssrc_type=Policy.SSRC_ANY_OUTBOUND, srtp_profile=GCM)
         transport._tx_srtp, transport._state = Session(policy), State.CONNECTED
         transport._ssl = SimpleNamespace(get_selected_srtp_profile=lambda: b"SRTP_AEAD_AES_256_GCM")
         path = wire.direct_path(here)
         assert path is not None
         assert path.tag_bytes == 16
-        assert path.is_direct()
+        assert path.is_direct is None, "ICE has nominated nothing"
+        ice._connection._nominated[1] = pair
+        assert path.is_direct
         socket = path._socket
         assert socket is not None
         assert socket.getsockname()[1] == protocol.transport.get_extra_info("sockname")[1]
-        transport._state = State.CLOSED
-        assert path.is_direct() is None
-        path.close()
+        ice._connection._nominated.clear()
+        assert path.is_direct is None
         assert socket.fileno() == -1
+        ice._connection._nominated[1] = pair
+        assert path.is_direct
+        transport._set_state(State.CLOSED)
+        assert path.is_direct is None
+        ice._connection._nominated[1] = pair
+        assert path.is_direct is None, "what is closed stays closed"
         assert not protocol.transport.is_closing()
         transport._ssl = SimpleNamespace(get_selected_srtp_profile=lambda: b"SRTP_OF_THE_FUTURE")
         assert wire.direct_path(here) is None, "what we do not know goes through aiortc"
