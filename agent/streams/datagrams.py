@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import repeat
+from itertools import accumulate, repeat
 from typing import Any, NamedTuple
 
 from agent.streams import wire
@@ -37,39 +36,48 @@ class Shape(NamedTuple):
     tag: int
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Packets that the kernel takes in one call: on the workbench, in its words, and singly where it takes no runs."""
+class Run(NamedTuple):
+    """Packets that the kernel takes in one call: on the workbench, in its words, and how long all but the last are."""
 
     packets: int
     buffers: tuple[memoryview]
     ancillary: tuple[tuple[int, int, bytes], ...]
-    singles: tuple[memoryview, ...]
+    segment: int
+
+    def singles(self) -> list[memoryview]:
+        """Return the packets one by one, for where the kernel takes no runs."""
+        (whole,) = self.buffers
+        return [whole[at : at + self.segment] for at in range(0, len(whole), self.segment)]
 
 
-@dataclass(frozen=True, slots=True)
-class Burst:
-    """Consecutive packets of one frame; offsets are on the workbench."""
+class Layout(NamedTuple):
+    """Where packets of certain sizes lie on the workbench; frames of the same sizes share it."""
 
-    first: int
-    """Number of its first packet in the frame."""
     packets: int
     payload_bytes: int
-    image: bytes
     place: memoryview
-    """Of the image on the workbench."""
+    """Of all of them."""
     offsets: tuple[int, ...]
     own_at: tuple[int, ...]
     """Where a viewer's own stands in each header, for `write_own`."""
     pointers: tuple[Any, ...]
-    """Of each packet on the workbench, for libsrtp."""
+    """Of each packet, for libsrtp."""
     lengths: bytes
     """Of each packet without its tag, as libsrtp reads them."""
     lengths_place: memoryview
     """Where it reads and changes them."""
-    marker_at: int | None
-    """Where the marker bit of the frame's last packet is; None when other bursts follow."""
     runs: tuple[Run, ...]
+
+
+class Burst(NamedTuple):
+    """Consecutive packets of one frame."""
+
+    first: int
+    """Number of its first packet in the frame."""
+    is_last: bool
+    """The frame ends with it."""
+    image: bytes
+    layout: Layout
 
 
 _MOST_HEADER, _MOST_TAG = 128, 16
@@ -78,6 +86,8 @@ MOST_PAYLOAD = 1_500
 assert MAX_PAYLOAD <= MOST_PAYLOAD
 WORKBENCH = wire.Workbench(BURST_PACKETS * (_MOST_HEADER + MOST_PAYLOAD + _MOST_TAG), BURST_PACKETS)
 """One for all: a burst leaves before the next one is begun. For the loop's thread alone."""
+
+_pointer = lru_cache(1024)(WORKBENCH.pointer)
 
 
 def bursts(payloads: Sequence[bytes], shape: Shape) -> tuple[Burst, ...]:
@@ -93,25 +103,24 @@ def bursts(payloads: Sequence[bytes], shape: Shape) -> tuple[Burst, ...]:
 
 def _burst(payloads: Sequence[bytes], first: int, shape: Shape, *, is_last: bool) -> Burst:
     header, tag = bytes(shape.header), bytes(shape.tag)
-    image = b"".join(header + payload + tag for payload in payloads)
-    ends, end = [], 0
-    for payload in payloads:
-        end += shape.header + len(payload) + shape.tag
-        ends.append(end)
+    image = b"".join([part for payload in payloads for part in (header, payload, tag)])
+    return Burst(first, is_last, image, _layout(tuple(map(len, payloads)), shape))
+
+
+@lru_cache(512)
+def _layout(sizes: tuple[int, ...], shape: Shape) -> Layout:
+    ends = tuple(accumulate(shape.header + size + shape.tag for size in sizes))
     offsets = (0, *ends[:-1])
-    lengths = struct.pack(f"={len(payloads)}i", *(shape.header + len(payload) for payload in payloads))
-    return Burst(
-        first,
-        len(payloads),
-        sum(map(len, payloads)),
-        image,
-        WORKBENCH.view[: len(image)],
+    lengths = struct.pack(f"={len(sizes)}i", *(shape.header + size for size in sizes))
+    return Layout(
+        len(sizes),
+        sum(sizes),
+        WORKBENCH.view[: ends[-1]],
         offsets,
         tuple(offset + _OWN_AT for offset in offsets),
-        tuple(map(WORKBENCH.pointer, offsets)),
+        tuple(map(_pointer, offsets)),
         lengths,
         WORKBENCH.lengths[: len(lengths)],
-        offsets[-1] + 1 if is_last else None,
         _runs(offsets, ends),
     )
 
@@ -131,7 +140,7 @@ def _runs(offsets: Sequence[int], ends: Sequence[int]) -> tuple[Run, ...]:
                 following - begun,
                 (view[offsets[begun] : ends[number]],),
                 _segments(segment) if following - begun > 1 else (),
-                tuple(view[offsets[one] : ends[one]] for one in range(begun, following)),
+                segment,
             )
         )
         begun = following
@@ -170,9 +179,10 @@ class Headers:
         """Return the image of a burst with its headers but for what is a viewer's own (`write_own`)."""
         image = bytearray(burst.image)
         block = self._block(send_time)
-        any(map(self._pack_common, repeat(image), burst.offsets, repeat(self._word), repeat(block)))
-        if burst.marker_at is not None:
-            image[burst.marker_at] |= _MARKER
+        offsets = burst.layout.offsets
+        any(map(self._pack_common, repeat(image), offsets, repeat(self._word), repeat(block)))
+        if burst.is_last:
+            image[offsets[-1] + 1] |= _MARKER
         return image
 
     def single(self, payload_type: int, ssrc: int, *, marker: bool, sequence: int, rtp: int, send_time: int) -> bytes:

@@ -171,7 +171,7 @@ class DirectSender(AiortcSender):
             frame, stamp_s, burst, is_last = self._bursts.popleft()
             lane.send(frame, burst, stamp_s)
             self._frames_waiting -= is_last
-            pause_s = burst.payload_bytes * 8 / pace_bps(self.estimate_bps)
+            pause_s = burst.layout.payload_bytes * 8 / pace_bps(self.estimate_bps)
             self._free_mono_s = pause_s + (now_s if now_s - self._free_mono_s > LATE_S else self._free_mono_s)
         if self._bursts:
             self._comes_back = True

@@ -68,8 +68,9 @@ class Column:
         track, count = self._track, self.packets
         now_s = track.now()
         frame_rtp = track.clock.rtp(stamp_mono_s, track.rate_hz)
-        image, place, bench = self.headers.image(burst, track.clock.send_time(now_s)), burst.place, WORKBENCH.packets
-        packets, own_at = burst.packets, burst.own_at
+        image, bench = self.headers.image(burst, track.clock.send_time(now_s)), WORKBENCH.packets
+        layout = burst.layout
+        place, packets, own_at = layout.place, layout.packets, layout.own_at
         is_told = False
         for path, first, origin_rtp, ssrc in self._rows:
             place[:] = image
@@ -82,7 +83,7 @@ class Column:
                     numbers = (number & 0xFFFF for number in numbers)
                 # it returns None: any() is the loop over all packets
                 any(map(write_own, repeat(bench), own_at, numbers, repeat(rtp), repeat(ssrc)))
-            if path.send_burst(WORKBENCH, burst) and not is_told:
+            if path.send_burst(WORKBENCH, layout) and not is_told:
                 is_told = True
                 track.on_packet()
         log, long_ago_s = self.log, now_s - KEPT_S
@@ -90,7 +91,7 @@ class Column:
         while log[0][5] < long_ago_s:  # a frame that nobody can ask for any more is not kept in memory
             log.popleft()
         self.packets += packets
-        self.payload_bytes += burst.payload_bytes
+        self.payload_bytes += layout.payload_bytes
         self.newest = frame_rtp, stamp_mono_s
 
 

@@ -50,7 +50,7 @@ from agent.streams.layers import Codec
 from protocol.messages import IceServer
 
 if TYPE_CHECKING:
-    from agent.streams.datagrams import Burst
+    from agent.streams.datagrams import Layout, Run
 
 NoCommonCodec = OperationError
 """What aiortc's ``setRemoteDescription`` raises when no codec of an m-line is in our preferences, and only then."""
@@ -393,23 +393,25 @@ class DirectPath:
         if self._dtls._state is not State.CONNECTED:
             self.close()
 
-    def send_burst(self, bench: Workbench, burst: Burst) -> bool:
+    def send_burst(self, bench: Workbench, layout: Layout) -> bool:
         """Protect a burst that lies on the workbench, and send it, if anything can be; say so. Never waits."""
         if self.is_direct is None:
             return False
-        burst.lengths_place[:] = burst.lengths
-        if burst.packets == 1:
-            refused = _protect(self._session, burst.pointers[0], bench.length_pointers[0])
+        layout.lengths_place[:] = layout.lengths
+        if layout.packets == 1:
+            refused = _protect(self._session, layout.pointers[0], bench.length_pointers[0])
         else:
-            refused = any(map(_protect, repeat(self._session), burst.pointers, bench.length_pointers))
+            refused = any(map(_protect, repeat(self._session), layout.pointers, bench.length_pointers))
         if refused:
             log.error("Packets could not be protected; their viewer is sent nothing any more")
             self.close()
             return False
-        for run in burst.runs:
-            if run.packets == 1 or not self._takes_runs:
-                for packet in run.singles:
-                    self._send_one(packet)
+        for run in layout.runs:
+            if run.packets == 1:
+                self._send_one(run.buffers[0])
+                continue
+            if not self._takes_runs:
+                self._send_singly(run)
                 continue
             try:
                 self._send_run(run.buffers, run.ancillary, 0, self._address)
@@ -417,8 +419,7 @@ class DirectPath:
                 if error.errno in _NO_RUNS:
                     self._takes_runs = False
                     log.info("The kernel takes no runs of packets to a viewer; they are sent singly")
-                    for packet in run.singles:
-                        self._send_one(packet)
+                    self._send_singly(run)
                 else:
                     self.lost += run.packets
         return True
@@ -426,6 +427,10 @@ class DirectPath:
     def send_packet(self, packet: bytes) -> None:
         """Protect and send one RTP packet. Only while `is_direct` is not None."""
         self._send_one(self._srtp.protect(packet))
+
+    def _send_singly(self, run: Run) -> None:
+        for packet in run.singles():
+            self._send_one(packet)
 
     def _send_one(self, packet: bytes | memoryview) -> None:
         try:

@@ -68,10 +68,10 @@ def test_the_kernel_is_given_runs_of_equal_packets_of_which_the_last_may_be_shor
     sizes: list[int], runs: list[int]
 ) -> None:
     made = bursts([bytes(size) for size in sizes], Shape(20, 16))
-    assert [run.packets for burst in made for run in burst.runs] == runs
+    assert [run.packets for burst in made for run in burst.layout.runs] == runs
     for burst in made:
-        for run in burst.runs:
-            lengths = [len(single) for single in run.singles]
+        for run in burst.layout.runs:
+            lengths = [len(single) for single in run.singles()]
             assert sum(lengths) == len(run.buffers[0])
             if run.packets > 1:
                 ((level, option, size),) = run.ancillary
