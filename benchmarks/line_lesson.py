@@ -91,6 +91,8 @@ class Lesson:
     room: Room
     strokes: list[Stroke] = field(default_factory=list)
     slides: list[Slide] = field(default_factory=list)
+    late_s: list[float] = field(default_factory=list)
+    """How late each block of the voice was: the machine's doing, and no line's."""
 
     async def run(self, slides_from_s: float) -> None:
         """Teach until cancelled; the first slide stays for ``slides_from_s``."""
@@ -104,6 +106,7 @@ class Lesson:
         self.room.push_frame("camera", replace(picture, captured_mono_s=time.monotonic(), sequence=number))
 
     def _voice(self, number: int, due_s: float) -> None:
+        self.late_s.append(time.monotonic() - due_s)
         at = number * BLOCK_SAMPLES % (len(self.material.voice) - BLOCK_SAMPLES)
         self.room.push_sound("room", AudioBlock(self.material.voice[at : at + BLOCK_SAMPLES], due_s - BLOCK_S, number))
 

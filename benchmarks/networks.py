@@ -25,7 +25,9 @@ Figures are of the time from `SETTLE_S` after *Entrer* on; ``joining_gap_percent
 ``sound_gap_percent``: played samples that Chromium made up; ``sound_with_holes_percent``: seconds in which that took
 longer than 100 ms at once; ``board_age_p95_s``: since when something was missing of the board as it was seen;
 ``ink_p95_s``: from a stroke's capture until it is seen; ``new_slide_s``: until the slowest slide can be read in 97 of
-100 places, or how long it was shown where it never could; ``freezes``: of the camera, as Chromium counts them.
+100 places, or how long it was shown where it never could, as with the half-size video, in which 24 px text is blurred;
+``freezes``: of the camera, as Chromium counts them. ``room_late_p99_s`` is how late the room's own voice was: room,
+line and page share one machine, and where this is more than 0.05 the row tells of the machine and not of the line.
 """
 
 from __future__ import annotations
@@ -137,6 +139,7 @@ async def watch(room: str, network: Network, material: Material, browser: Browse
             with suppress(asyncio.CancelledError):
                 await teaching
             found = figures(lesson, looks, begun_s, seconds, back_s)
+            found["room_late_p99_s"] = round(sorted(lesson.late_s)[int(0.99 * len(lesson.late_s))], 3)
             found["sent_kbps"] = round(line.to_viewer.bytes * 8e-3 / (time.time() - begun_s), 1)
             return found
         finally:
