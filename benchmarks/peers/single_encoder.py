@@ -8,7 +8,7 @@ from collections import deque
 from fractions import Fraction
 
 import av
-from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamTrack
 
 from agent.media import SAMPLE_RATE_HZ, AudioBlock, Frame
@@ -89,19 +89,17 @@ class SingleEncoderRoom:
     async def accept(self, viewer: str, offer: str) -> str:
         """Return the answer to an offer of sound, board and camera. A viewer before is closed: there is one pupil."""
         await self.close()
-        peer = RTCPeerConnection()
+        peer = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         sound = _Sound()
         tracks: dict[PictureTrackName, _Pictures] = {"board": _Pictures(BOARD_HZ), "camera": _Pictures(CAMERA_HZ)}
         for name, frame in self._shown.items():
             tracks[name].push(frame)
         self._peers, self._tracks = [peer], [(sound, tracks)]
-        peer.addTrack(sound)
-        h264 = [codec for codec in RTCRtpSender.getCapabilities("video").codecs if codec.mimeType == "video/H264"]
+        peer.addTransceiver(sound, direction="sendonly")
+        codecs = RTCRtpSender.getCapabilities("video").codecs
+        h264 = [codec for codec in codecs if codec.mimeType in ("video/H264", "video/rtx")]
         for track in tracks.values():
-            peer.addTrack(track)
-        for transceiver in peer.getTransceivers():
-            if transceiver.kind == "video":
-                transceiver.setCodecPreferences(h264)
+            peer.addTransceiver(track, direction="sendonly").setCodecPreferences(h264)
         await peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         await peer.setLocalDescription(await peer.createAnswer())
         return str(peer.localDescription.sdp)
