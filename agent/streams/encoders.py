@@ -206,9 +206,9 @@ class VideoEncoder:
         try:
             while True:
                 with self._wake:
-                    while self._waiting is None and not self._stopped and self._wanted_size() == self._prepared_size:
+                    while self._waiting is None and not self._stopped and self._is_settled():
                         self._wake.wait()
-                    expected = self._wanted_size()
+                    expected = None if self._is_resting else self._expected_size
                     if self._stopped:
                         return
                     submitted, self._waiting = self._waiting, None
@@ -226,8 +226,11 @@ class VideoEncoder:
         except BaseException as error:
             self._on_fault(error)
 
-    def _wanted_size(self) -> tuple[int, int] | None:
-        return None if self._is_resting else self._expected_size
+    def _is_settled(self) -> bool:
+        """Say whether the codec is as it should be: none while the layer rests, else open for the expected size."""
+        if self._is_resting:
+            return self._codec is None
+        return self._expected_size is None or self._expected_size == self._prepared_size
 
     def _open(self, size: tuple[int, int]) -> VideoCodecContext:
         """Return the codec for a size; a new one begins with a key frame by itself."""
