@@ -47,6 +47,7 @@ class DirectSender(AiortcSender):
         self._lane: Lane | None = None
         """None as long as aiortc numbers the packets."""
         self._repairs = RepairBudget()
+        self._requests = RepairBudget(burst=200, rate_hz=300.0)
         self._bursts: deque[tuple[EncodedFrame, float, Burst, bool]] = deque()
         """What waits for its time: of which frame, captured when, and whether the frame ends with it."""
         self._frames_waiting = 0
@@ -124,8 +125,10 @@ class DirectSender(AiortcSender):
         if lane is None or numbers is None or path is None:
             return False
         now_s = self._now()
+        if path.is_direct is None or not self._requests.take(now_s):
+            return True
         found = lane.find(sequence, now_s)
-        if path.is_direct is None or found is None or not self._repairs.take(now_s):
+        if found is None or not self._repairs.take(now_s):
             return True
         (_, _, _, frame, frame_rtp, sent_mono_s), index = found
         payloads = frame.payloads

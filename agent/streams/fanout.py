@@ -8,12 +8,15 @@ one loop (`agent.streams.lanes`).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
 from agent.streams.datagrams import BURST_PACKETS, Headers
 from agent.streams.encoders import EncodedFrame
 from agent.streams.lanes import Column, Lane
+
+log = logging.getLogger(__name__)
 
 REPLAY_BYTES = 200_000
 """More than two full rate buffers of 1.5 Mb/s are not replayed to a newcomer."""
@@ -150,8 +153,13 @@ class Fan:
             for headers, column in self._columns.items():
                 column.send(frame, frame.bursts(headers.shape)[0], frame.captured_mono_s)
         for taker in others:
-            taker.take(self, frame, frame.captured_mono_s)
-            lane = taker.lane(self, frame)
+            try:
+                taker.take(self, frame, frame.captured_mono_s)
+                lane = taker.lane(self, frame)
+            except Exception:  # of one viewer, whose page finds that nothing comes; the others are not to wait for it
+                log.exception("A viewer cannot be given a layer")
+                self.remove(taker)
+                continue
             if lane is not None:
                 self._keep_step(taker, lane)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from agent.streams.encoders import EncodedFrame
@@ -69,8 +69,11 @@ class RepairBudget:
     burst: int = 100
     rate_hz: float = 150.0
     """A camera of 1.5 Mb/s has some 130 packets a second; at 20 % loss 33 of them are asked for."""
-    _tokens: float = 100.0
-    _filled_mono_s: float = float("-inf")
+    _tokens: float = field(init=False)
+    _filled_mono_s: float = field(init=False, default=float("-inf"))
+
+    def __post_init__(self) -> None:
+        self._tokens = float(self.burst)
 
     def take(self, now_s: float) -> bool:
         """Take one packet from the budget, or return False."""

@@ -7,6 +7,7 @@ once for all of them, and of a viewer the loop reads four values and writes none
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from agent.streams.datagrams import WORKBENCH, Burst, Headers, write_own
 from agent.streams.encoders import EncodedFrame
 from agent.streams.history import KEPT_BURSTS, KEPT_PACKETS, KEPT_S, History, Sent, Stretch
 from agent.streams.wire import DirectPath, Numbers
+
+log = logging.getLogger(__name__)
 
 _Row = tuple[DirectPath, int, int, int]
 """Of a viewer: its way, the sequence number of its column's packet 0, its RTP time 0, its SSRC."""
@@ -83,13 +86,18 @@ class Column:
                     numbers = (number & 0xFFFF for number in numbers)
                 # it returns None: any() is the loop over all packets
                 any(map(write_own, repeat(bench), own_at, numbers, repeat(rtp), repeat(ssrc)))
-            if path.send_burst(WORKBENCH, layout) and not is_told:
+            try:
+                has_left = path.send_burst(WORKBENCH, layout)
+            except Exception:  # of one viewer, whose page finds that nothing comes; the others are not to wait for it
+                log.exception("A viewer cannot be sent to")
+                path.close()
+                continue
+            if has_left and not is_told:
                 is_told = True
                 track.on_packet()
-        log, long_ago_s = self.log, now_s - KEPT_S
-        log.append((count, packets, burst.first, frame, frame_rtp, now_s))
-        while log[0][5] < long_ago_s:  # a frame that nobody can ask for any more is not kept in memory
-            log.popleft()
+        self.log.append((count, packets, burst.first, frame, frame_rtp, now_s))
+        while self.log[0][5] < now_s - KEPT_S:  # a frame that nobody can ask for any more is not kept in memory
+            self.log.popleft()
         self.packets += packets
         self.payload_bytes += layout.payload_bytes
         self.newest = frame_rtp, stamp_mono_s

@@ -30,7 +30,7 @@ from aiortc.mediastreams import MediaStreamTrack
 from aiortc.rtcdtlstransport import RtpRouter, State
 from aiortc.rtcicetransport import parse_stun_turn_uri
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpCodecParameters, RTCRtpSendParameters
-from aiortc.rtcrtpsender import RTCEncodedFrame
+from aiortc.rtcrtpsender import RTP_HISTORY_SIZE, RTCEncodedFrame  # type: ignore[attr-defined]  # aiortc's own
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     AnyRtcpPacket,
@@ -39,6 +39,7 @@ from aiortc.rtp import (
     RtcpPsfbPacket,
     RtcpReceiverInfo,
     RtcpRrPacket,
+    RtcpRtpfbPacket,
     RtcpSrPacket,
     RtpPacket,
     unpack_remb_fci,
@@ -55,6 +56,10 @@ if TYPE_CHECKING:
 NoCommonCodec = OperationError
 """What aiortc's ``setRemoteDescription`` raises when no codec of an m-line is in our preferences, and only then."""
 
+MOST_LOST = 64
+"""Of the packets that one NACK names, so many are looked for: it has room for thousands, and each costs time of all."""
+MOST_REPORTERS = 16
+"""A viewer has one or two sources; who makes up others must fill no memory."""
 CONSENT_RETRANSMISSIONS = 2
 """Half a second, one and two: an answer may take 3.5 s."""
 _SERVER, _AUTO = "server", "auto"
@@ -219,7 +224,11 @@ class TakenSender(RTCRtpSender):
         self._reported_ntp = ntp
 
     async def _retransmit(self, sequence_number: int) -> None:
-        if not self._source.send_again(sequence_number):
+        if self._source.send_again(sequence_number):
+            return
+        history: dict[int, RtpPacket] = self._RTCRtpSender__rtp_history  # type: ignore[attr-defined]  # aiortc's private name
+        known = history.get(sequence_number % RTP_HISTORY_SIZE)
+        if known is not None and known.sequence_number == sequence_number:
             await super()._retransmit(sequence_number)
             self._source.on_sent_again()
 
@@ -227,6 +236,8 @@ class TakenSender(RTCRtpSender):
         self._source.on_key_wanted()
 
     async def _handle_rtcp_packet(self, packet: AnyRtcpPacket) -> None:
+        if isinstance(packet, RtcpRtpfbPacket):
+            del packet.lost[MOST_LOST:]
         await super()._handle_rtcp_packet(packet)
         report, estimate = None, None
         if isinstance(packet, RtcpRrPacket | RtcpSrPacket):
@@ -488,7 +499,8 @@ class ListeningRouter(RtpRouter):
 
     def route_rtcp(self, packet: AnyRtcpPacket) -> set[Any]:
         if isinstance(packet, RtcpRrPacket | RtcpSrPacket):
-            self._reporters.add(packet.ssrc)
+            if len(self._reporters) < MOST_REPORTERS:
+                self._reporters.add(packet.ssrc)
         elif isinstance(packet, RtcpByePacket) and self._reporters:
             self._reporters.difference_update(packet.sources)
             if not self._reporters:
