@@ -33,10 +33,17 @@ export function inOrder(viewers) {
   return [...viewers].sort((one, other) => rank(one) - rank(other));
 }
 
-/** The line above the names. Its words change only when the fact does, so that it is read aloud once. */
-export const Lamp = (/** @type {{viewers: readonly PanelViewer[]}} */ { viewers }) => {
+/**
+ * The line above the names. Its words change only when the fact does, so that it is read aloud once. While the teacher
+ * holds the sound back nobody hears, whatever was true a moment ago.
+ */
+export const Lamp = (/** @type {{viewers: readonly PanelViewer[], isHeldBack: boolean}} */ { viewers, isHeldBack }) => {
   const there = viewers.filter((viewer) => viewer.is_connected && !viewer.is_in_room);
   if (!there.length) return null;
+  if (isHeldBack)
+    return html`<div class="hearing" data-lamp="held" role="status">
+      <p><${Icon} name="waiting" /><span>${t('panel.lamp.held')}</span></p>
+    </div>`;
   const hows = there.map(howIs);
   const fine = hows.filter((how) => how === 'fine').length;
   const why = WHYS.find((one) => hows.indexOf(one) >= 0);

@@ -189,7 +189,7 @@ const Pupils = () => {
       <${Icon} name="people" /><span>${there.length ? tn('panel.pupils', there.length) : t('panel.pupils.none')}</span>
     </h2>
     ${there.length
-      ? html`<${Lamp} viewers=${value.viewers} />`
+      ? html`<${Lamp} viewers=${value.viewers} isHeldBack=${value.paused || !value.on_air.sound} />`
       : html`<p class="hint">${t('panel.pupils.none.do')}</p>`}
     <ul class="names" tabindex=${value.viewers.length > 1 ? 0 : null} aria-label=${t('panel.pupils.list')}>
       ${inOrder(value.viewers).map((viewer) => {

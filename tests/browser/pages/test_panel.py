@@ -724,6 +724,11 @@ async def test_the_sign_says_who_is_there_and_the_time_runs(serve: Serve, open_p
     await expect(page.locator(".hearing")).to_contain_text("Remettre le son")
     await expect(page.locator(".names")).to_contain_text("a coupé le son")
     await expect(page.locator("#elapsed")).to_have_text("12:43")
+    for held in ({"paused": True}, {"on_air": OnAir(sound=False)}):
+        server.push("panel", but(**{**LIVE.model_dump(), **held}))
+        await expect(page.locator(".hearing")).to_have_text("Le son est retenu\u00a0: personne ne vous entend.")
+        server.push("panel", LIVE)
+        await expect(page.locator(".hearing")).to_contain_text("2 sur 3")
 
 
 async def test_the_meter_follows_the_sound(serve: Serve, open_page: OpenPage) -> None:
