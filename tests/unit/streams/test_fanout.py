@@ -172,6 +172,21 @@ def test_twenty_who_come_at_once_share_one_key_frame() -> None:
     assert {sender.history for sender in senders} == {"Kp"}
 
 
+def test_a_viewer_that_cannot_be_given_a_layer_is_left_out_and_the_others_are_given_it() -> None:
+    room = Room()
+    bad, good = Sender(), Sender()
+    room.join(bad)
+    room.join(good)
+
+    def fail(frame: EncodedFrame, stamp_mono_s: float) -> None:
+        raise AssertionError("an extension that no header has room for")
+
+    bad.send = fail  # type: ignore[method-assign]
+    room.play("Kpp")
+    assert good.history == "Kpp"
+    assert len(room.fan.takers) == 1
+
+
 def test_an_expected_viewer_finds_its_key_frame_ready() -> None:
     room = Room()
     room.fan.hold()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from agent.streams.fanout import Fan
 from agent.streams.feed import Feed, PictureFeed, SoundFeed
 from agent.streams.history import KEPT_S
 from agent.streams.lanes import Column, Lane
+from agent.streams.wire import DirectPath
 from tests.unit.streams.direct_viewer import Viewer, extensions_map
 
 
@@ -205,6 +207,23 @@ def test_one_whose_connection_ends_is_sent_nothing_more_and_the_others_go_on() -
     room.viewers[0].dtls.end()
     room.play(b"one")
     assert [len(viewer.packets) for viewer in room.viewers] == [0, 1, 1, 1]
+
+
+def test_one_who_cannot_be_sent_to_costs_the_others_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Class()
+    room.begin()
+    bad = room.viewers[0].path
+    send_burst = DirectPath.send_burst
+
+    def fail(path: DirectPath, *arguments: Any) -> bool:
+        if path is bad:
+            raise ValueError("144 + 1000 + 16 bytes")
+        return send_burst(path, *arguments)
+
+    monkeypatch.setattr(DirectPath, "send_burst", fail)
+    room.play(b"one", b"two")
+    assert [len(viewer.arrived()) for viewer in room.viewers[1:]] == [2, 2, 2]
+    assert bad.is_direct is None
 
 
 def test_time_that_a_change_pushed_ahead_does_not_go_back_in_step() -> None:

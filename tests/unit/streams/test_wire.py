@@ -40,6 +40,7 @@ from pylibsrtp import Policy, Session
 
 from agent.streams import wire, wire_sctp
 from agent.streams.clock import VIDEO_RATE_HZ, RoomClock
+from agent.streams.senders import AiortcSender
 from protocol.messages import IceServer
 
 CLOCK = RoomClock(epoch_mono_s=1_000.0, epoch_unix_s=1_700_000_000.0)
@@ -205,6 +206,29 @@ async def test_a_goodbye_for_all_that_a_viewer_reported_as_is_heard() -> None:
         assert heard == []
         await comes(RtcpByePacket(sources=[2, 1]))
         assert heard == ["bye"]
+        for source in range(1_000):  # made up, one after the other
+            await comes(RtcpRrPacket(ssrc=source))
+        router = cast("wire.ListeningRouter", dtls._rtp_router)
+        assert len(router._reporters) == wire.MOST_REPORTERS
+    finally:
+        await peer.close()
+
+
+async def test_of_the_packets_that_a_nack_names_a_few_are_looked_for() -> None:
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    try:
+        asked: list[int] = []
+
+        class Source(AiortcSender):
+            def send_again(self, sequence: int) -> bool:
+                asked.append(sequence)
+                return True
+
+        sender = wire.add_sending(peer, "video", "camera", "s").sender
+        wire.take_over(sender, Source(), RoomClock(), VIDEO_RATE_HZ)
+        nack = RtcpRtpfbPacket(fmt=1, ssrc=1, media_ssrc=sender._ssrc, lost=list(range(6_000)))
+        await sender._handle_rtcp_packet(nack)
+        assert asked == list(range(wire.MOST_LOST))
     finally:
         await peer.close()
 
