@@ -93,7 +93,7 @@ async def test_a_wrong_code_is_told_in_words_with_a_code_for_the_help_desk(
     await expect(page.locator("#code")).to_be_focused()
     await assert_accessible(page)
     await page.fill("#code", "2222-2222")
-    await expect(page.locator("#join-problem")).to_contain_text(re.compile("Attends 42\\s?s"))
+    await expect(page.locator("#join-problem")).to_contain_text(re.compile("attendre 42\\s?s"))
 
 
 async def test_half_a_code_is_not_sent(serve: Serve, open_page: OpenPage) -> None:
