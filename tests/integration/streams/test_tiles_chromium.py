@@ -33,11 +33,9 @@ _BEGIN_JS = """async () => {
   for (const section of document.querySelectorAll('main > section')) section.hidden = section.id !== 'class';
   window.stage = new Stage();
   const connection = (window.connection = new WhepConnection());
-  const tracks = {};
-  connection.addEventListener('track', ({ detail }) => (tracks[detail.name] = detail.track));
   connection.addEventListener('tiles', ({ detail }) => stage.takeTiles(detail));
   await connection.connect({ url: '/whep/room', token: 't', iceServers: [], timeoutMs: 8000 });
-  stage.show(tracks);
+  stage.show(connection.tracks);
   setInterval(() => stage.tick(false), 250);
 }"""
 _SOUND_JS = """async () => {
