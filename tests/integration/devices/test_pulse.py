@@ -246,6 +246,13 @@ def move(server: SoundServer, source: str) -> None:
     server.pactl("move-source-output", stream, source)
 
 
+def recorded(server: SoundServer) -> str:
+    """Return the name of the source of the only stream that records."""
+    names = dict(line.split()[:2] for line in server.pactl("list", "short", "sources").splitlines())
+    (source,) = [line.split()[1] for line in server.pactl("list", "short", "source-outputs").splitlines()]
+    return names.get(source, "")
+
+
 async def test_a_stream_that_somebody_moves_is_moved_back_once_and_then_lost(
     run_host: RunHost, plug: Plug, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -257,6 +264,7 @@ async def test_a_stream_that_somebody_moves_is_moved_back_once_and_then_lost(
         await asyncio.to_thread(move, plug.server, "room.monitor")
         samples, _times, _sequences = await heard(microphone, 1.0)
         assert np.abs(samples).max() < 10, "sound of another source was sent"
+        await until(lambda: recorded(plug.server) == "clip.monitor", "the stream to be back")
         await asyncio.to_thread(move, plug.server, "room.monitor")
         with pytest.raises(DeviceMovedError, match=r'microphone "desk": the sound server records from room.monitor in'):
             await heard(microphone, 5.0)
