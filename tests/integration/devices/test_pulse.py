@@ -265,9 +265,15 @@ async def test_a_stream_that_somebody_moves_is_moved_back_once_and_then_lost(
         samples, _times, _sequences = await heard(microphone, 1.0)
         assert np.abs(samples).max() < 10, "sound of another source was sent"
         await until(lambda: recorded(plug.server) == "clip.monitor", "the stream to be back")
-        await asyncio.to_thread(move, plug.server, "room.monitor")
+
+        async def move_again_and_again() -> None:  # a busy server forgets a move that comes soon after another
+            while True:
+                with contextlib.suppress(ValueError):  # the stream is closed already
+                    await asyncio.to_thread(move, plug.server, "room.monitor")
+                await heard(microphone, 1.0)
+
         with pytest.raises(DeviceMovedError, match=r'microphone "desk": the sound server records from room.monitor in'):
-            await heard(microphone, 5.0)
+            await asyncio.wait_for(move_again_and_again(), 15)
     assert "recorded from room.monitor; moved back to clip.monitor" in capfd.readouterr().err
 
 
