@@ -1,18 +1,18 @@
 """What every peer connection that answers an offer does alike: its transport, and the addresses of the other end; and
-the whole answer to somebody who sends to us."""
+all of a connection over which somebody sends to us but what it is that comes."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection
 from aiortc import RTCSessionDescription as Description
 
 from agent.streams import wire
-from agent.streams.offers import MAX_CANDIDATES, Plan, on_line, read_candidate
+from agent.streams.offers import MAX_CANDIDATES, Plan, on_line, read_candidate, read_publish_offer
 from protocol.errors import SignallingError
 from protocol.messages import IceServer
 
@@ -59,6 +59,55 @@ async def answer_sender(
     except Exception as error:  # an offer may be readable and still provoke anything inside aiortc
         raise SignallingError("the offer cannot be answered") from error
     return str(peer.localDescription.sdp)
+
+
+class IncomingConnection:
+    """A connection over which somebody sends one track to us. Single use; whoever makes it closes it.
+
+    ``on_gone`` comes once, with this object and why, unless it was ended by us first; ``spawn`` starts a task that
+    somebody owns.
+    """
+
+    def __init__(
+        self,
+        sender: str,
+        sdp: str,
+        track: Literal["sound", "board"],
+        ice_servers: Sequence[IceServer],
+        *,
+        on_gone: Callable[[Any, str], None],
+        spawn: Callable[[Coroutine[Any, Any, None], str], object],
+    ) -> None:
+        self.id = sender
+        self.ended = False
+        self._plan = read_publish_offer(sdp, track)
+        self._on_gone, self._spawn = on_gone, spawn
+        self._peer = answering_peer(self._plan, ice_servers)
+        self._candidates = Candidates(self._peer, self._plan, sender, spawn)
+        self._peer.on("connectionstatechange", self._state_changed)
+
+    async def add_candidates(self, lines: Sequence[str], mid: str | None) -> None:
+        """Give ICE more of the sender's addresses. Raises SignallingError ``candidate-invalid``; all or none."""
+        self._candidates.add(lines, mid)
+
+    def on_bye(self) -> None:
+        """Hear the sender's goodbye."""
+        self._gone("left")
+
+    async def _answered(self, add_receiving: Callable[[], object], *, no_codec: str) -> str:
+        """Return the complete answer, as `answer_sender` does."""
+        answer = await answer_sender(self._peer, self._plan, add_receiving, no_codec=no_codec)
+        self._candidates.add(self._plan.candidates, None)
+        return answer
+
+    def _state_changed(self) -> None:
+        if self._peer.connectionState in ("failed", "closed"):
+            self._gone(f"connection {self._peer.connectionState}")
+
+    def _gone(self, reason: str) -> None:
+        if not self.ended:
+            self.ended = True
+            self._on_gone(self, reason)
 
 
 class Candidates:

@@ -9,8 +9,7 @@ from typing import Any
 
 from agent.media import Frame
 from agent.streams import wire, wire_in
-from agent.streams.answering import Candidates, answer_sender, answering_peer
-from agent.streams.offers import read_publish_offer
+from agent.streams.answering import IncomingConnection
 from agent.streams.screen_buffer import ScreenBuffer, ScreenCounts
 from agent.streams.screen_decoder import DecoderCounts, ScreenDecoder
 from protocol.messages import IceServer
@@ -22,9 +21,8 @@ ALLOW_S = 1.5
 """A browser believes this in its first two seconds alone."""
 
 
-class ScreenConnection:
-    """``on_frame`` hears of each picture; ``on_gone`` comes once, unless `close` was called first; ``spawn`` starts a
-    task that somebody owns."""
+class ScreenConnection(IncomingConnection):
+    """The screen of another computer. ``on_frame`` hears of each picture."""
 
     def __init__(
         self,
@@ -37,13 +35,11 @@ class ScreenConnection:
         spawn: Callable[[Coroutine[Any, Any, None], str], object],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.id = sender
-        self.ended = False
+        super().__init__(sender, sdp, "board", ice_servers, on_gone=on_gone, spawn=spawn)
         self.was_heard = False
         self.heard_mono_s = clock()
         """When anything came last, a picture or not; when this was made, if nothing has."""
-        self._plan = read_publish_offer(sdp, "board")
-        self._on_frame, self._on_gone, self._clock = on_frame, on_gone, clock
+        self._on_frame, self._clock = on_frame, clock
         self._buffer = ScreenBuffer()
         self._decoder = ScreenDecoder(
             asyncio.get_running_loop(),
@@ -51,25 +47,15 @@ class ScreenConnection:
             on_broken=self._buffer.begin_anew,
             on_too_large=lambda: self._gone("too-large"),
         )
-        self._peer = answering_peer(self._plan, ice_servers)
-        self._candidates = Candidates(self._peer, self._plan, sender, spawn)
-        self._peer.on("connectionstatechange", self._state_changed)
         self._receiver: wire_in.TakenPictureReceiver | None = None
-        self._spawn = spawn
         self._allowed_s: float | None = None
 
     async def answer(self) -> str:
         """Return the complete answer. Raises SignallingError; the caller then closes this object."""
-        answer = await answer_sender(self._peer, self._plan, self._receive, no_codec="the screen is not offered as VP8")
-        self._candidates.add(self._plan.candidates, None)
-        return answer
+        return await self._answered(self._receive, no_codec="the screen is not offered as VP8")
 
     def _receive(self) -> None:
         self._receiver = wire_in.add_receiving_picture(self._peer, self)
-
-    async def add_candidates(self, lines: Sequence[str], mid: str | None) -> None:
-        """Give ICE more of the sender's addresses. Raises SignallingError ``candidate-invalid``; all or none."""
-        self._candidates.add(lines, mid)
 
     @property
     def counts(self) -> tuple[ScreenCounts, DecoderCounts]:
@@ -103,18 +89,6 @@ class ScreenConnection:
         if self._receiver is not None and now_s - self._allowed_s < ALLOW_S:
             self._spawn(self._receiver.allow(ssrc, ALLOWED_BPS), f"allow screen {self.id}")
 
-    def on_bye(self) -> None:
-        self._gone("left")
-
     def _decoded(self, frame: Frame) -> None:
         if not self.ended:
             self._on_frame(frame)
-
-    def _state_changed(self) -> None:
-        if self._peer.connectionState in ("failed", "closed"):
-            self._gone(f"connection {self._peer.connectionState}")
-
-    def _gone(self, reason: str) -> None:
-        if not self.ended:
-            self.ended = True
-            self._on_gone(self, reason)
