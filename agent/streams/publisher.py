@@ -301,12 +301,13 @@ class Publisher:
             return
         self._speaker = holder
         self._programme.set_pupil(holder is not None)
-        for connection, feeds in self._feeds.items():
-            feeds.set_speaking(self._is_speaker(connection))
-            self._routes.set_speaking(connection, self._is_speaker(connection))
+        for connection in self._feeds:
+            self._look_who_speaks(connection)
 
-    def _is_speaker(self, connection: ViewerConnection) -> bool:
-        return self._speaker is not None and self._holders.get(connection) == self._speaker
+    def _look_who_speaks(self, connection: ViewerConnection) -> None:
+        is_speaking = self._speaker is not None and self._holders.get(connection) == self._speaker
+        self._feeds[connection].set_speaking(is_speaking)
+        self._routes.set_speaking(connection, is_speaking)
 
     # --- viewers --------------------------------------------------------------------------------------------------
 
@@ -477,8 +478,7 @@ class Publisher:
         connection.is_admitted = True
         connection.admitted_mono_s = time.monotonic()
         feeds = self._feeds[connection]
-        feeds.set_speaking(self._is_speaker(connection))
-        self._routes.set_speaking(connection, self._is_speaker(connection))
+        self._look_who_speaks(connection)
         self._routes.begin(connection, feeds)
         feeds.begin(connection.senders)
         self._tell_sending(connection)

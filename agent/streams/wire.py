@@ -594,17 +594,6 @@ def _dtls_transports(peer: RTCPeerConnection) -> list[Any]:
     return transports
 
 
-def srtp_profile(peer: RTCPeerConnection) -> str:
-    """Return the name of the cipher that was agreed, such as ``SRTP_AEAD_AES_256_GCM``."""
-    name: bytes = _dtls_transports(peer)[0]._ssl.get_selected_srtp_profile()
-    return name.decode()
-
-
-def is_sending(transceiver: RTCRtpTransceiver) -> bool:
-    """Say whether the agreed direction lets us send."""
-    return transceiver.currentDirection in ("sendonly", "sendrecv")
-
-
 class PatientStun(StunProtocol):
     """aioice's STUN with patience for the checks that ask whether the other end still wants packets (RFC 7675).
 
