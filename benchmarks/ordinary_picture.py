@@ -394,9 +394,9 @@ def _room(rng: np.random.Generator, width_px: int, height_px: int) -> Scene:
         )
         window[at[1] : at[3], at[0] : at[2]] = outside
         cv2.line(window, ((at[0] + at[2]) // 2, at[1]), ((at[0] + at[2]) // 2, at[3]), (0, 0, 0), 3)
-    screen = None
+    screen: tuple[int, int, int, int] | None = None
     if rng.random() < 0.5:  # the camera sees what is projected
-        screen = tuple(v // 2 for v in (board[0] + 8, board[1] + 8, board[2] - 8, board[3] - 8))
+        screen = ((board[0] + 8) // 2, (board[1] + 8) // 2, (board[2] - 8) // 2, (board[3] - 8) // 2)
     across, down = np.meshgrid(
         np.linspace(0, 1, width_px, dtype=np.float32), np.linspace(0, 1, height_px, dtype=np.float32)
     )
@@ -414,7 +414,7 @@ def _room(rng: np.random.Generator, width_px: int, height_px: int) -> Scene:
         spill=spill.astype(np.float32),
         window=small[1].astype(np.float32),
         board=(board[0] // 2, board[1] // 2, board[2] // 2, board[3] // 2),
-        screen=screen,  # type: ignore[arg-type]
+        screen=screen,
         chalk=(0.85, 0.9, 0.9) if is_chalk else (0.3, 0.1, 0.1),
     )
 

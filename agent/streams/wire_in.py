@@ -34,17 +34,16 @@ class Sink(Protocol):
 
 
 class TakenReceiver(RTCRtpReceiver):
-    """aiortc's receiver that hands Opus packets to a `Sink` and decodes nothing. Made by `take_over_receiver`."""
+    """aiortc's receiver that hands Opus packets to a `Sink` and decodes nothing. Made by `add_receiving`."""
 
     _sink: Sink
 
     async def _handle_rtp_packet(self, packet: RtpPacket, arrival_time_ms: int) -> None:
-        # aiortc's private names
-        codecs: dict[int, RTCRtpCodecParameters] = self._RTCRtpReceiver__codecs  # type: ignore[attr-defined]
+        codecs: dict[int, RTCRtpCodecParameters] = self._RTCRtpReceiver__codecs  # type: ignore[attr-defined]  # aiortc's private name
         codec = codecs.get(packet.payload_type)
         if codec is None or codec.mimeType.lower() != OPUS:
             return
-        streams: dict[int, StreamStatistics] = self._RTCRtpReceiver__remote_streams  # type: ignore[attr-defined]
+        streams: dict[int, StreamStatistics] = self._RTCRtpReceiver__remote_streams  # type: ignore[attr-defined]  # aiortc's private name
         if packet.ssrc not in streams:
             streams.clear()  # a sender that changes its stream again and again must not fill the reports
             streams[packet.ssrc] = StreamStatistics(codec.clockRate)
@@ -95,11 +94,10 @@ class TakenPictureReceiver(RTCRtpReceiver):
 
     async def _handle_rtp_packet(self, packet: RtpPacket, arrival_time_ms: int) -> None:
         self._sink.on_sign_of_life()
-        # aiortc's private names
-        streams: dict[int, StreamStatistics] = self._RTCRtpReceiver__remote_streams  # type: ignore[attr-defined]
+        streams: dict[int, StreamStatistics] = self._RTCRtpReceiver__remote_streams  # type: ignore[attr-defined]  # aiortc's private name
         if packet.ssrc not in streams and len(streams) >= _MOST_STREAMS:
             streams.clear()  # a sender that changes its stream again and again must not fill the reports
-            self._RTCRtpReceiver__active_ssrc.clear()  # type: ignore[attr-defined]
+            self._RTCRtpReceiver__active_ssrc.clear()  # type: ignore[attr-defined]  # aiortc's private name
         await super()._handle_rtp_packet(packet, arrival_time_ms)
 
     async def _handle_rtcp_packet(self, packet: AnyRtcpPacket) -> None:
@@ -110,7 +108,7 @@ class TakenPictureReceiver(RTCRtpReceiver):
 
     async def allow(self, ssrc: int, bitrate_bps: int) -> None:
         """Tell the sender that so much may come (REMB), before aiortc has an estimate of its own."""
-        own: int | None = self._RTCRtpReceiver__rtcp_ssrc  # type: ignore[attr-defined]
+        own: int | None = self._RTCRtpReceiver__rtcp_ssrc  # type: ignore[attr-defined]  # aiortc's private name
         if own is not None:
             fci = pack_remb_fci(bitrate_bps, [ssrc])
             await self._send_rtcp(RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=own, media_ssrc=0, fci=fci))
