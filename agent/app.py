@@ -70,7 +70,7 @@ from mqttlink.link import Link, LinkSettings, Message
 from mqttlink.presence import Presence
 from protocol.lesson import RUNNING, LessonState
 from protocol.messages import ControllerStatus, DeathReason, RoomStatus, SendingStopped
-from protocol.pages import PanelView
+from protocol.panel import PanelView
 from protocol.topics import CONTROLLER_STATUSES
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from agent.questions import Questions
 from protocol import channel
 from protocol.errors import AccessError, LessonError
 from protocol.messages import Token
-from protocol.pages import (
+from protocol.panel import (
     PanelAudience,
     PanelHand,
     PanelKnock,

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from agent.camera_moves import CameraMoves
 from agent.media import Frame, FrameFilters
 from protocol.errors import DeviceError, LessonTransitionError
-from protocol.pages import FramingDoing, PanelFraming
+from protocol.panel import FramingDoing, PanelFraming
 
 if TYPE_CHECKING:
     from agent.framing.people import Person

@@ -22,7 +22,7 @@ from agent.masks import Mask, Painter
 from agent.media import Frame
 from agent.view_memory import ViewMemory
 from protocol.errors import DeviceNotNowError, DeviceUnsupportedError
-from protocol.pages import CoverReason
+from protocol.panel import CoverReason
 
 log = logging.getLogger(__name__)
 

@@ -58,7 +58,7 @@ from protocol.messages import (
     ViewerLeft,
     ViewerRemoved,
 )
-from protocol.pages import PanelAudience, PanelSummary
+from protocol.panel import PanelAudience, PanelSummary
 
 log = logging.getLogger(__name__)
 

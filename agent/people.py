@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from agent.audience import Audience, Door
 from protocol import channel
 from protocol.errors import SignallingError
-from protocol.pages import PanelAudience
+from protocol.panel import PanelAudience
 
 if TYPE_CHECKING:
     from agent.streams.publisher import ViewerView

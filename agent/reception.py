@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from agent.levels import RoomLevels
 from agent.likeness import LEVEL_S, Likeness, compare, smooth
 from protocol.channel import Reception
-from protocol.pages import Hearing, WhyBlind, WhyDeaf
+from protocol.panel import Hearing, WhyBlind, WhyDeaf
 
 SILENT_PAGE_S = 2.6
 """A page reports each second; two reports that do not come are no accident, and 3 s is what a lie may last."""

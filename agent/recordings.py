@@ -23,7 +23,7 @@ from agent.streams.fmp4 import Chapter, Parameters
 from agent.streams.layers import PictureTrackName
 from agent.streams.recorder import ChapterKind
 from protocol.errors import RecordingError
-from protocol.pages import RECORDING_ID_PATTERN
+from protocol.panel import RECORDING_ID_PATTERN
 
 _ID_BYTES = 8
 _Seen = tuple[str, int, int]

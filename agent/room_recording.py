@@ -25,7 +25,7 @@ from agent.streams.publisher import Publisher
 from agent.streams.recorder import Recorder
 from protocol.errors import EstradeError, LessonTransitionError, RecordingError
 from protocol.messages import Problem
-from protocol.pages import PanelRecorded, PanelRecording, PanelRemoved
+from protocol.panel import PanelRecorded, PanelRecording, PanelRemoved
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from agent.media import Frame
 from agent.streams.screen import ScreenConnection
 from protocol.errors import SignallingError
 from protocol.messages import IceServer, ScreenTold
-from protocol.pages import PanelScreen
+from protocol.panel import PanelScreen
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from agent.recordings import Recordings
 from agent.sealed_share import SealedShare
 from protocol.errors import EstradeError, ShareError
 from protocol.messages import Problem, UploadAsked, UploadTold
-from protocol.pages import PanelShare
+from protocol.panel import PanelShare
 from protocol.topics import RoomTopics
 
 if TYPE_CHECKING:

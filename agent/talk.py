@@ -25,7 +25,7 @@ from agent.streams.talkback import TalkConnection
 from protocol import channel
 from protocol.errors import SignallingError
 from protocol.messages import IceServer, OnAir
-from protocol.pages import PanelTalk
+from protocol.panel import PanelTalk
 
 log = logging.getLogger(__name__)
 

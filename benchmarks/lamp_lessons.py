@@ -17,7 +17,7 @@ from agent.media import BLOCK_S, BLOCK_SAMPLES
 from agent.reception import Listeners
 from benchmarks.lamp_sound import LINES, Clip, Floats
 from protocol.channel import Output, Reception
-from protocol.pages import Hearing
+from protocol.panel import Hearing
 
 Fault = Literal["none", "muted", "volume-0", "blocked", "wrong-microphone", "no-packets", "no-reports", "silence-sent"]
 FAULTS: tuple[Fault, ...] = (

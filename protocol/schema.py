@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from protocol import channel, diagram, messages, pages
+from protocol import channel, diagram, messages, pages, panel, panel_requests
 from protocol.errors import CODES
 from protocol.lesson import TRANSITIONS
 
@@ -28,7 +28,7 @@ _PROTOCOL_MARK = ("<!-- made by protocol/schema.py: begin -->", "<!-- made by pr
 def models() -> list[type[BaseModel]]:
     """Return every model of the contract, in the order they are written."""
     found: list[type[BaseModel]] = []
-    for module in (messages, channel, pages):
+    for module in (messages, channel, pages, panel, panel_requests):
         for name, value in vars(module).items():
             if (
                 inspect.isclass(value)

@@ -25,7 +25,7 @@ from agent.selftest.steps import Run
 from protocol.errors import LessonTransitionError
 from protocol.lesson import RUNNING, LessonState
 from protocol.messages import DeviceRole, SelfTestNumber, SelfTestNumbers
-from protocol.pages import SelfTestView
+from protocol.panel import SelfTestView
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from agent.selftest.outcome import Outcome
 from agent.selftest.words import name, words
 from protocol.errors import DeviceError
-from protocol.pages import SelfTestStep
+from protocol.panel import SelfTestStep
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,8 @@ from starlette.routing import Route
 
 from agent.lesson import Lesson
 from agent.web.body import read_body
-from protocol.pages import AnsweredBody, LobbyBody, LockBody, PanelView, PupilBody
+from protocol.panel import PanelView
+from protocol.panel_requests import AnsweredBody, LobbyBody, LockBody, PupilBody
 
 
 class AudiencePanel:

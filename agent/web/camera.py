@@ -15,18 +15,8 @@ from agent.web.body import read_body
 from agent.web.pin import Pin
 from protocol.errors import AccessError, DeviceUnsupportedError
 from protocol.messages import Problem
-from protocol.pages import (
-    ClassPreset,
-    ConfirmBody,
-    HoldBody,
-    PanelMasks,
-    PanelPreset,
-    PanelPtz,
-    PanelView,
-    RecallBody,
-    ReleaseBody,
-    StoreBody,
-)
+from protocol.panel import ClassPreset, PanelMasks, PanelPreset, PanelPtz, PanelView
+from protocol.panel_requests import ConfirmBody, HoldBody, RecallBody, ReleaseBody, StoreBody
 
 _NO_STORE = {"cache-control": "no-store"}
 

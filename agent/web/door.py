@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from agent.web.pin import Pin
 from agent.web.token import PanelToken
 from protocol.errors import AccessError
-from protocol.pages import PanelAudience, PanelView
+from protocol.panel import PanelAudience, PanelView
 
 
 class PanelDoor:

@@ -14,7 +14,8 @@ from agent.web.body import read_body
 from agent.web.pin import Pin
 from agent.web.qr import qr_code
 from protocol.errors import AccessError
-from protocol.pages import PanelView, RecordedBody, RecordingBody, ShareBody
+from protocol.panel import PanelView
+from protocol.panel_requests import RecordedBody, RecordingBody, ShareBody
 
 _NO_STORE = {"cache-control": "no-store"}
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")

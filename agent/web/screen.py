@@ -14,7 +14,7 @@ from agent.lesson import Lesson
 from agent.web.pin import Pin
 from protocol.errors import AccessError, CommandError
 from protocol.messages import ScreenAsked, ScreenTold
-from protocol.pages import PanelView
+from protocol.panel import PanelView
 from protocol.topics import RoomTopics
 
 ASK_TIMEOUT_S: Final = 5.0

@@ -44,15 +44,14 @@ from protocol.errors import (
     LessonTransitionError,
     RecordingError,
 )
-from protocol.pages import (
+from protocol.pages import ProblemJson
+from protocol.panel import PanelLevel, PanelView
+from protocol.panel_requests import (
     FramingBody,
     FreezeBody,
     MicrophoneBody,
     OnAirBody,
-    PanelLevel,
-    PanelView,
     PauseBody,
-    ProblemJson,
     ProposalBody,
     RetryBody,
     SelfTestBody,

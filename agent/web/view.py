@@ -15,7 +15,7 @@ from agent.streams.publisher import ViewerView
 from protocol.channel import Sending
 from protocol.lesson import LessonState
 from protocol.messages import Check, DeviceRole
-from protocol.pages import (
+from protocol.panel import (
     PanelInterrupted,
     PanelMicrophone,
     PanelMicrophones,

@@ -1,4 +1,4 @@
-"""An HTTP server that puts the pages into any state, in the shapes of `protocol.pages`; there is no room behind it.
+"""An HTTP server that puts the pages into any state, in the shapes of `protocol`; there is no room behind it.
 
 For states only. Whether pages, controller and agent work together is tested on the real ones elsewhere.
 """

@@ -30,7 +30,7 @@ from protocol.messages import (
     Sign,
     Text,
 )
-from protocol.pages import (
+from protocol.panel import (
     FramingDoing,
     PanelAudience,
     PanelFraming,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from protocol.pages import PanelAudience, PanelHand, PanelQuestion, PanelView
+from protocol.panel import PanelAudience, PanelHand, PanelQuestion, PanelView
 from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits
 from tests.browser.pages.stub import PageServer
 from tests.browser.pages.test_panel import BUSY, LIVE, but, pupil, room, sent, shown

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from protocol.messages import OnAir, Problem
-from protocol.pages import PanelMasks, PanelPreset, PanelPtz, PanelView
+from protocol.panel import PanelMasks, PanelPreset, PanelPtz, PanelView
 from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits
 from tests.browser.pages.stub import PageServer, refusal
 from tests.browser.pages.test_panel import IDLE, LIVE, NOW, PIXEL, PUPILS, room, sent, shown

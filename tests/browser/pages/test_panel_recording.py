@@ -11,7 +11,7 @@ from playwright.async_api import expect
 
 from protocol.lesson import LessonState
 from protocol.messages import Problem
-from protocol.pages import PanelRecorded, PanelRecording, PanelRemoved, PanelView
+from protocol.panel import PanelRecorded, PanelRecording, PanelRemoved, PanelView
 from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits
 from tests.browser.pages.test_panel import IDLE, LIVE, NOW, room
 from tests.chromium import Complaints

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from protocol import channel
-from protocol.pages import PanelAudience, PanelHand, PanelLevel, PanelTalk
+from protocol.panel import PanelAudience, PanelHand, PanelLevel, PanelTalk
 from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits
 from tests.browser.pages.stub import refusal
 from tests.browser.pages.test_panel import room, sent, shown

@@ -27,7 +27,7 @@ from agent.framing.people import Person, Tile
 from agent.framing.watcher import MOST_OF_A_CORE
 from agent.media import Frame, FrameFilters
 from protocol.errors import LessonTransitionError
-from protocol.pages import FramingDoing
+from protocol.panel import FramingDoing
 from tests.broker import Broker
 from tests.fakes.teacher import Classroom
 from tests.fakes.visca_camera import ViscaCamera, udp_camera

@@ -25,7 +25,7 @@ from agent.web.server import PanelServer
 from agent.web.token import PanelToken
 from protocol.lesson import LessonState
 from protocol.messages import Access, ConfigDocument, RoomConfig
-from protocol.pages import PanelView
+from protocol.panel import PanelView
 from tests.broker import Broker
 from tests.integration.agent.conftest import Centre, room_settings, running_room
 from tests.waiting import until

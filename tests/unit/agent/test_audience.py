@@ -9,7 +9,7 @@ from agent.questions import OPEN_MOST, OPEN_OF_PUPIL_MOST
 from protocol import channel
 from protocol.channel import You
 from protocol.errors import AccessError, LessonError
-from protocol.pages import PanelAudience
+from protocol.panel import PanelAudience
 
 UP, DOWN = channel.Hand(is_raised=True), channel.Hand(is_raised=False)
 

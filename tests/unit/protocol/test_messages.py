@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from protocol import channel, messages, pages, schema
+from protocol import channel, messages, pages, panel_requests, schema
 from tests.unit.protocol.samples import SAMPLES
 
 HERE = Path(__file__).parent
@@ -52,7 +52,7 @@ def test_unknown_fields_are_ignored_on_the_wire() -> None:
 
 def test_unknown_fields_are_refused_in_a_pages_body() -> None:
     with pytest.raises(ValidationError):
-        pages.PauseBody.model_validate_json('{"paused": true, "puased": false}')
+        panel_requests.PauseBody.model_validate_json('{"paused": true, "puased": false}')
 
 
 @pytest.mark.parametrize("body", ['{"code": "K7QF92MX", "link": "x"}', "{}"])
