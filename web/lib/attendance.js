@@ -1,12 +1,12 @@
 // One pupil's presence in a lesson: ticket, waiting, connection, and coming back after a loss. No DOM.
 
-import { ApiError, json } from './api.js';
+import { ApiError } from './api.js';
 import { Backoff } from './backoff.js';
 import { Listening } from './listening.js';
 import { Reach } from './reach.js';
-import { RelayMedia } from './relay.js';
-import { EventLine } from './sse.js';
-import { LOST_MS, WhepConnection } from './whep.js';
+import { Source } from './source.js';
+import { Ticket } from './ticket.js';
+import { WhepConnection } from './whep.js';
 
 /** @typedef {import('./protocol').JoinAnswer} JoinAnswer */
 /** @typedef {import('./protocol').JoinRequest} JoinRequest */
@@ -24,13 +24,6 @@ const SOUND_MS = 900;
 const OFFER_TIMEOUTS_MS = [3000, 5000, 10000];
 /** A room whose agent was restarted says for some seconds that it has no lesson, and then resumes it. */
 const RESUME_MS = 12000;
-/**
- * A ticket and its TURN credentials hold for twelve hours: who waits since the morning needs new ones, everybody else offers
- * at once. Where they run out sooner, because clocks differ, `no-media` tells.
- */
-const FRESH_MS = 11 * 3600 * 1000;
-/** A renewal that takes longer does not hold up the attempt: most credentials are still good, and the next one finds it. */
-const RENEW_MS = 1000;
 /** Refusals that another try cannot heal. */
 const HOPELESS = ['not-admitted', 'lesson-locked', 'no-common-codec', 'offer-invalid', 'offer-too-large', 'browser-too-old', 'answer-invalid'];
 
@@ -48,12 +41,10 @@ export class Attendance extends EventTarget {
     this.now = (parts && parts.now) || (() => Date.now());
     /** @private */
     this.newConnection = (parts && parts.newConnection) || (() => new WhepConnection());
-    /** @type {JoinAnswer | null} */
-    this.ticket = null;
-    /** Wall clock when the ticket came; a monotonic one may stand still while a phone sleeps. @private */
-    this.ticketAt = 0;
-    /** @private @type {Promise<void> | null} */
-    this.renewing = null;
+    this.ticket = new Ticket(this.now);
+    this.ticket.addEventListener('asking', () => this.warm());
+    this.ticket.addEventListener('view', (event) => this.take(/** @type {CustomEvent<LessonView>} */ (event).detail));
+    this.ticket.addEventListener('refused', (event) => this.onTicketRefused(/** @type {CustomEvent<unknown>} */ (event).detail));
     /** @type {LessonView | null} */
     this.view = null;
     /** @type {Notice | null} */
@@ -64,14 +55,13 @@ export class Attendance extends EventTarget {
     this.wish = null;
     /** What is shown now. @type {WhepConnection | null} */
     this.current = null;
-    /** Where media come from in place of `current`, which keeps the lesson channel. @type {RelayMedia | null} */
-    this.relay = null;
-    /** Whether the room wants its pupils to play from the media server. @private */
-    this.wantsRelay = false;
-    /** Being connected to the media server. @private @type {RelayMedia | null} */
-    this.nextRelay = null;
     /** @private */
-    this.relayBackoff = new Backoff(1000, 30000);
+    this.source = new Source({
+      ticket: () => /** @type {JoinAnswer} */ (this.ticket.answer),
+      room: () => this.current,
+      show: (media, connection) => this.tell('tracks', { tracks: media.tracks, connection }),
+      listen: (connection) => this.listening.attach(connection.transceivers.sound.receiver),
+    });
     this.isIn = false;
     this.name = '';
     this.isInRoom = false;
@@ -83,10 +73,6 @@ export class Attendance extends EventTarget {
     this.listening = new Listening();
     /** performance.now() when packets of the sound were last seen. @private */
     this.soundAt = -Infinity;
-    /** @private @type {JoinRequest} */
-    this.key = {};
-    /** The lesson's live events. @type {EventLine | null} */
-    this.events = null;
     /** Made ahead, so that Start or *Entrer* finds it ready. @private @type {WhepConnection | null} */
     this.spare = null;
     /** Being connected beside the current one. @private @type {WhepConnection | null} */
@@ -95,18 +81,8 @@ export class Attendance extends EventTarget {
     this.isConnecting = false;
     /** Whether a connection is wanted although the present one receives. @private */
     this.isRerouting = false;
-    /** The door of the present ticket. @private @type {JoinRequest | null} */
-    this.ticketKey = null;
     /** @private */
     this.backoff = new Backoff(300, 5000);
-    /** Since when a ticket is asked for in place of one that is no longer taken; wall clock. @type {number | null} */
-    this.askingAt = null;
-    /** @private @type {{key: JoinRequest, done: Promise<void>} | null} */
-    this.rejoining = null;
-    /** @private */
-    this.rejoinBackoff = new Backoff(300, 8000);
-    /** Whether the line of events has stood with the present ticket. @private */
-    this.hasFollowed = true;
     /** @private */
     this.reach = new Reach(() => this.tryAnew());
     /** Wall clock of the loss. @private @type {number | null} */
@@ -127,17 +103,13 @@ export class Attendance extends EventTarget {
    * @param {JoinRequest} key
    * @returns {Promise<LessonView>}
    */
-  async join(key) {
-    if (this.key !== key) this.rejoinBackoff.hurry(); // whoever asks at another door, stops
-    this.key = key;
-    this.warm();
-    /** @type {JoinAnswer} */
-    const ticket = await json('/api/v1/join', { json: key, token: this.seat(key), timeoutMs: 10000 });
-    if (this.key !== key) throw new ApiError('closed', 'another code was given meanwhile');
-    this.keep(ticket);
-    this.follow();
-    this.take(ticket.view);
-    return ticket.view;
+  join(key) {
+    return this.ticket.join(key);
+  }
+
+  /** Since when a ticket is asked for in place of one that is no longer taken; wall clock. */
+  get askingAt() {
+    return this.ticket.askingAt;
   }
 
   /** Go in: to the class when it is open, else wait for it. @param {string} name @param {boolean} isInRoom */
@@ -151,7 +123,7 @@ export class Attendance extends EventTarget {
 
   /** After the end of a lesson: wait for the next one behind the same door. Rejects with ApiError. */
   async waitForNext() {
-    const view = await this.join(this.key);
+    const view = await this.join(this.ticket.key);
     if (view.lesson === this.over) this.waitAtTheDoor();
   }
 
@@ -172,8 +144,7 @@ export class Attendance extends EventTarget {
   /** The page is visible again or the network is back: whatever waits, tries now. */
   wake() {
     this.backoff.hurry();
-    this.rejoinBackoff.hurry();
-    if (this.events) this.events.hurry();
+    this.ticket.hurry();
   }
 
   /** @private The line is back: an offer that was sent before is stuck in it. */
@@ -184,13 +155,10 @@ export class Attendance extends EventTarget {
 
   /** Leave for good. @param {{keepalive?: boolean}} [how] */
   leave(how) {
-    this.key = {}; // a ticket that is still asked for is not wanted any more
-    this.rejoinBackoff.hurry();
+    this.ticket.close();
     this.isIn = false;
     clearInterval(this.reporter);
     this.reporter = undefined;
-    if (this.events) this.events.close();
-    this.events = null;
     this.endGrace();
     this.drop(how);
   }
@@ -211,7 +179,7 @@ export class Attendance extends EventTarget {
   async report() {
     const connection = this.current;
     if (!connection || !connection.pc) return null;
-    const sample = await (this.relay || connection).sample().catch(() => null);
+    const sample = await (this.source.relay || connection).sample().catch(() => null);
     if (!sample || connection !== this.current) return null;
     this.tell('sample', sample);
     const now = performance.now();
@@ -245,102 +213,13 @@ export class Attendance extends EventTarget {
     return shown === null ? Math.max(fps, packets > 0 ? 1 : 0) : shown;
   }
 
-  // --- the ticket -------------------------------------------------------------------------------------------------
-
-  /** @private The ticket in whose place a new one is asked for: with it the pupil keeps the place. @param {JoinRequest} key */
-  seat(key) {
-    return this.ticket && this.ticketKey === key ? this.ticket.token : undefined;
-  }
-
-  /** @private @param {JoinAnswer} ticket */
-  keep(ticket) {
-    this.ticket = ticket;
-    this.ticketKey = this.key;
-    this.ticketAt = this.now();
-  }
-
-  /** @private Whether its credentials may be none any more; also after the clock was set. */
-  isTicketOld() {
-    return Math.abs(this.now() - this.ticketAt) > FRESH_MS;
-  }
-
-  /** @private Renew the ticket, in `RENEW_MS` or for the attempt after this one. Never rejects. */
-  async freshen() {
-    this.renewing = this.renewing || this.renew().catch(() => undefined).then(() => void (this.renewing = null));
-    await Promise.race([this.renewing, new Promise((resolve) => setTimeout(resolve, RENEW_MS))]);
-  }
-
-  /** @private A new ticket for the same door beside the old one, which stays when none comes. */
-  async renew() {
-    const { key, ticket: old } = this;
-    /** @type {JoinAnswer} */
-    const ticket = await json('/api/v1/join', { json: key, token: this.seat(key), timeoutMs: 10000 });
-    if (this.key !== key || this.ticket !== old) return;
-    this.keep(ticket);
-    if (this.events && old && ticket.events === old.events) {
-      // What its view says was true when it was asked for; the line, which stays, may have told newer things.
-      this.events.token = ticket.token;
-      return;
-    }
-    this.follow();
-    this.take(ticket.view);
-  }
-
   // --- what the centre says ---------------------------------------------------------------------------------------
 
-  /** @private */
-  follow() {
-    const ticket = /** @type {JoinAnswer} */ (this.ticket);
-    if (this.events) this.events.close();
-    const events = (this.events = new EventLine(ticket.events, { token: ticket.token }));
-    this.hasFollowed = false;
-    events.addEventListener('lesson', (event) => this.take(/** @type {CustomEvent<LessonView>} */ (event).detail));
-    events.addEventListener('line-open', () => {
-      this.hasFollowed = true;
-      this.rejoinBackoff.reset();
-    });
-    events.addEventListener('line-refused', () => this.rejoin());
-    events.open();
-  }
-
-  /**
-   * @private A new ticket for the same door, when the old one is no longer taken: asked for until it comes, is refused,
-   * or another door was chosen.
-   * @returns {Promise<void>}
-   */
-  rejoin() {
-    const { key } = this;
-    if (this.rejoining && this.rejoining.key === key) return this.rejoining.done;
-    const mine = { key, done: Promise.resolve() };
-    this.rejoining = mine;
-    this.askingAt = this.now();
-    mine.done = this.askAgain(key).then(() => {
-      if (this.rejoining !== mine) return;
-      this.rejoining = null;
-      this.askingAt = null;
-    });
-    return mine.done;
-  }
-
-  /** @private @param {JoinRequest} key */
-  async askAgain(key) {
-    // A ticket whose line was refused at once: its successor may fare no better.
-    if (!this.hasFollowed) await this.rejoinBackoff.wait();
-    while (this.key === key) {
-      try {
-        await this.join(key);
-        return;
-      } catch (error) {
-        if (this.key !== key) return;
-        if (!canPass(error)) {
-          if (this.isReceiving()) return; // the room itself lets this pupil stay; it is asked again after a loss
-          if (error instanceof ApiError && error.code === 'lesson-ended' && this.isIn) this.end('lesson-ended');
-          else this.refuse(error);
-          return;
-        }
-        await this.rejoinBackoff.wait(((error instanceof ApiError && error.retryAfterS) || 0) * 1000);
-      }
-    }
+  /** @private @param {unknown} error */
+  onTicketRefused(error) {
+    if (this.isReceiving()) return; // the room itself lets this pupil stay; it is asked again after a loss
+    if (error instanceof ApiError && error.code === 'lesson-ended' && this.isIn) this.end('lesson-ended');
+    else this.refuse(error);
   }
 
   /** @private @param {LessonView} view */
@@ -355,12 +234,12 @@ export class Attendance extends EventTarget {
       this.phase = 'class';
       this.keepConnected();
     }
-    if (view.phase === 'ended' && this.events) this.events.close(); // the other side ends the line after this
+    if (view.phase === 'ended' && this.ticket.events) this.ticket.events.close(); // the other side ends the line after this
     this.tell('view', view);
     if (isNew) this.tell('phase', { phase: 'class', reason: '' });
     if (!this.isIn) return;
     if (isOver) {
-      if (view.phase === 'ended' && this.phase === 'waiting') this.rejoin(); // now the centre has the next one
+      if (view.phase === 'ended' && this.phase === 'waiting') this.ticket.rejoin(); // now the centre has the next one
       return;
     }
     if (view.phase !== 'waiting') this.endGrace();
@@ -417,8 +296,8 @@ export class Attendance extends EventTarget {
     this.listening.detach();
     for (const connection of [this.current, this.next, this.spare]) if (connection) connection.close(how);
     this.current = this.next = this.spare = null;
-    this.wantsRelay = false;
-    this.leaveRelay(how);
+    this.source.wantsRelay = false;
+    this.source.leave(how);
     this.lostAt = null;
     this.reach.stop();
     this.notice = null;
@@ -443,8 +322,8 @@ export class Attendance extends EventTarget {
     let tries = 0;
     while (this.wantsConnection()) {
       if (!this.isReceiving()) this.tell('line', { state: this.lostAt === null ? 'connecting' : 'lost', sinceMs: this.lostAt, code: '' });
-      if (this.isTicketOld()) {
-        await this.freshen();
+      if (this.ticket.isOld()) {
+        await this.ticket.freshen();
         if (!this.wantsConnection()) break;
       }
       const next = (this.next = this.spare || this.newConnection());
@@ -475,7 +354,7 @@ export class Attendance extends EventTarget {
    * @returns {Promise<void>} when media flow and `next` is what is shown
    */
   async connect(next, timeoutMs) {
-    const ticket = /** @type {JoinAnswer} */ (this.ticket);
+    const ticket = /** @type {JoinAnswer} */ (this.ticket.answer);
     const isFirst = !this.current;
     /** @type {unknown[]} */
     const early = [];
@@ -506,8 +385,8 @@ export class Attendance extends EventTarget {
       else this.end(reason);
     });
     next.addEventListener('play-from', (event) => {
-      this.wantsRelay = /** @type {CustomEvent<import('./protocol').PlayFrom>} */ (event).detail.source !== 'room';
-      if (next === this.current) this.followRelay();
+      this.source.wantsRelay = /** @type {CustomEvent<import('./protocol').PlayFrom>} */ (event).detail.source !== 'room';
+      if (next === this.current) this.source.follow();
     });
     const media = new Promise((resolve, reject) => {
       next.addEventListener('media', resolve);
@@ -528,81 +407,18 @@ export class Attendance extends EventTarget {
     this.reach.stop();
     next.addEventListener('lost', () => this.onLost(next));
     next.addEventListener('back', () => this.onBack(next));
-    if (!next.isResting) this.wantsRelay = false; // it is another room's run, or its line holds us again
-    if (!isFirst && !this.relay) this.show(next);
+    if (!next.isResting) this.source.wantsRelay = false; // it is another room's run, or its line holds us again
+    if (!isFirst && !this.source.relay) this.show(next);
     for (const message of early.splice(0)) this.tell('tiles', message);
     if (old) old.close();
-    if (next.transceivers.sound && !this.relay) this.listening.attach(next.transceivers.sound.receiver);
-    this.followRelay();
+    if (next.transceivers.sound && !this.source.relay) this.listening.attach(next.transceivers.sound.receiver);
+    this.source.follow();
     this.tell('line', { state: 'connected', sinceMs: null, code: '' });
   }
 
   /** @private Have the page play what a connection to the room sends. @param {WhepConnection} connection */
   show(connection) {
     this.tell('tracks', { tracks: connection.tracks, connection });
-  }
-
-  // --- the media server ---------------------------------------------------------------------------------------------
-
-  /** @private Play from where the room wants it. */
-  async followRelay() {
-    if (!this.wantsRelay && this.relay && this.current) {
-      await this.current.nextPacket(LOST_MS);
-      if (!this.wantsRelay && this.relay && this.current) this.show(this.current);
-    }
-    if (!this.wantsRelay) this.leaveRelay();
-    if (this.relay) this.sayFrom('media-server'); // to a room that has us by a new connection
-    if (this.relay || this.nextRelay) return;
-    while (this.wantsRelay && !this.relay) {
-      const ticket = /** @type {JoinAnswer} */ (this.ticket);
-      const relay = (this.nextRelay = new RelayMedia());
-      try {
-        await relay.connect({ url: ticket.whep, token: ticket.token, iceServers: ticket.ice_servers, timeoutMs: 10000 });
-      } catch (error) {
-        console.info('the media server gives nothing', error instanceof ApiError ? error.code : error);
-        relay.close();
-        if (this.wantsRelay) this.sayFrom('room');
-        await this.relayBackoff.wait();
-        this.nextRelay = null;
-        continue;
-      }
-      this.nextRelay = null;
-      if (!this.wantsRelay) {
-        relay.close();
-        return;
-      }
-      this.relay = relay;
-      this.relayBackoff.reset();
-      relay.addEventListener('lost', () => this.onRelayLost(relay));
-      this.listening.attach(relay.main.transceivers.sound.receiver);
-      this.tell('tracks', { tracks: relay.tracks, connection: relay.main });
-      this.sayFrom('media-server');
-    }
-  }
-
-  /** @private @param {RelayMedia} relay */
-  onRelayLost(relay) {
-    if (relay !== this.relay) return;
-    this.sayFrom('room');
-    this.leaveRelay();
-    if (this.current) this.show(this.current);
-    this.relayBackoff.wait().then(() => this.followRelay());
-  }
-
-  /** @private @param {import('./protocol').PlaysFrom['source']} source */
-  sayFrom(source) {
-    if (!this.current) return;
-    if (source === 'room') this.current.rest(false); // it sends again as soon as it hears this
-    if (this.current.channel) this.current.channel.send({ type: 'plays-from', source });
-  }
-
-  /** @private @param {{keepalive?: boolean}} [how] */
-  leaveRelay(how) {
-    if (this.relay && this.current && this.current.transceivers.sound)
-      this.listening.attach(this.current.transceivers.sound.receiver);
-    for (const relay of [this.relay, this.nextRelay]) if (relay) relay.close(how);
-    this.relay = null;
-    this.relayBackoff.hurry();
   }
 
   /** @private @param {WhepConnection} connection */
@@ -643,10 +459,10 @@ export class Attendance extends EventTarget {
     this.tell('line', { state: this.lostAt === null ? 'connecting' : 'lost', sinceMs: this.lostAt, code });
     this.reach.start();
     if (code === 'token-invalid') {
-      await this.rejoin();
+      await this.ticket.rejoin();
       if (!this.wantsConnection()) return false;
     }
-    if (code === 'no-media') this.ticketAt = 0; // TURN may no longer take its credentials
+    if (code === 'no-media') this.ticket.doubt();
     if (code === 'lesson-not-started' && this.view) this.take(Object.assign({}, this.view, { phase: 'waiting' }));
     const retryAfterS = error instanceof ApiError ? error.retryAfterS : null;
     await this.backoff.wait((retryAfterS || 0) * 1000);
@@ -664,17 +480,6 @@ export class Attendance extends EventTarget {
   tell(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
-}
-
-/**
- * Whether a ticket that was not given now may be given later: no answer, a fault over there, too many wrong codes from
- * this school's address, or somebody else's page in between (a hotel's sign-in).
- *
- * @param {unknown} error
- */
-function canPass(error) {
-  if (!(error instanceof ApiError)) return false;
-  return ['network', 'timeout', 'answer-invalid'].indexOf(error.code) >= 0 || error.status === 429 || error.status >= 500;
 }
 
 /** @param {number} value */

@@ -303,7 +303,7 @@ function tick() {
   const { askingAt } = attendance;
   const askingText = askingAt && now - askingAt > 2000 ? words.t('ticket.asking', { time: words.duration((now - askingAt) / 1000) }) : '';
   if (phase === 'waiting') {
-    const events = attendance.events;
+    const { events } = attendance.ticket;
     const view = attendance.view;
     const lostAt = events && events.lostAt;
     // A line that mends itself in two seconds is no news to a child who waits.

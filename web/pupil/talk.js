@@ -82,7 +82,7 @@ export class TalkCard {
   /** From a touch: ask for the microphone and connect it. */
   async start() {
     if (!this.maySpeak || this.isOpen() || this.state === 'asking') return;
-    const { ticket } = this.attendance;
+    const ticket = this.attendance.ticket.answer;
     if (!ticket || !ticket.whip) return this.fail('unsupported');
     if (!window.isSecureContext || !navigator.mediaDevices) return this.fail(window.isSecureContext ? 'unsupported' : 'insecure');
     this.become('asking');
