@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Executor
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from fractions import Fraction
+from functools import partial
 
 import av
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from agent.streams.encoders import Picture
+from agent.streams.layers import PictureTrackName, StreamSettings
+from agent.streams.picture_track import PictureTrack
 
 
 class Preview:
@@ -48,6 +52,31 @@ class Preview:
     def _make(self, picture: Picture) -> None:
         self._jpeg = to_jpeg(picture, self._max_width_px)
         self.made += 1
+
+
+class Previews:
+    """The previews of a lesson's picture tracks, made on one thread."""
+
+    def __init__(self, settings: StreamSettings, pictures: Mapping[PictureTrackName, PictureTrack]) -> None:
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="preview")
+        self._previews = {
+            track: Preview(
+                partial(getattr, picture, "shown"),
+                self._executor,
+                max_width_px=getattr(settings, f"{track}_preview_max_width_px"),
+                max_rate_hz=settings.preview_max_rate_hz,
+                now=time.monotonic,
+            )
+            for track, picture in pictures.items()
+        }
+
+    def jpeg(self, track: PictureTrackName) -> bytes | None:
+        """Return a track's newest JPEG, as `Preview.jpeg` does."""
+        return self._previews[track].jpeg()
+
+    def close(self) -> None:
+        """Make no more of them."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 def to_jpeg(picture: Picture, max_width_px: int) -> bytes:

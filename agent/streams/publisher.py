@@ -9,8 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,13 +22,13 @@ from agent.streams.load import Limits
 from agent.streams.mixer import Mixed
 from agent.streams.offers import read_offer
 from agent.streams.pacing import Pacer
-from agent.streams.picture_track import StandInReason
-from agent.streams.preview import Preview
+from agent.streams.preview import Previews
 from agent.streams.programme import Programme
 from agent.streams.recorder import RecordedTrack
 from agent.streams.recorder_feeds import Recorders
 from agent.streams.roster import Roster
 from agent.streams.routes import Routes, ways
+from agent.streams.track_health import TrackHealth, track_health
 from agent.streams.tracks import RoomTracks
 from agent.streams.viewer import ViewerChange, ViewerConnection, ViewerView
 from agent.streams.viewer_feeds import ViewerFeeds
@@ -54,28 +53,6 @@ LOOK_S = 0.5
 Farewell = Literal["lesson-ended", "room-closing"]
 CLOSE_ALL_S = 0.9
 """For all goodbyes together."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrackHealth:
-    """How a track does, counted since the lesson began. ``stand_in`` says why not the device's own is sent."""
-
-    track: TrackName
-    stand_in: StandInReason | None
-    is_device_away: bool
-    viewers: int
-    frames_in: int
-    """Pictures or 20 ms blocks that the device gave."""
-    frames_dropped: int
-    """Of these, not encoded: more than the rate allows, or the encoder was slow; for sound, too late or not placed."""
-    frames_encoded: int
-    key_frames: int
-    bytes_encoded: int
-    encode_ms: float
-    width_px: int = 0
-    height_px: int = 0
-    gaps: int = 0
-    """Sound only: times a source stopped giving, so that silence was sent."""
 
 
 class Publisher:
@@ -123,12 +100,9 @@ class Publisher:
         self._running = asyncio.Event()
         self._has_ended = False
         self._group: asyncio.TaskGroup | None = None
-        self._viewers: dict[str, ViewerConnection] = {}
         self._feeds: dict[ViewerConnection, ViewerFeeds] = {}
         self._limits = Limits()
-        self._holders: dict[ViewerConnection, str] = {}
         self._roster = Roster()
-        """Oldest first."""
         self.clock = RoomClock()
         self._pacer = Pacer(time.monotonic, self._loop.call_later)
         self._tracks = RoomTracks(settings, filters=filters, loop=self._loop, on_fault=self._failed, hardware=hardware)
@@ -145,17 +119,7 @@ class Publisher:
         )
         self._routes = Routes(settings)
         self.relay = self._routes.relay = self._make_relay()
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="preview")
-        self._previews = {
-            track: Preview(
-                partial(getattr, picture, "shown"),
-                self._executor,
-                max_width_px=getattr(settings, f"{track}_preview_max_width_px"),
-                max_rate_hz=settings.preview_max_rate_hz,
-                now=time.monotonic,
-            )
-            for track, picture in self._pictures.items()
-        }
+        self._previews = Previews(settings, self._pictures)
 
     # --- a lesson's life ------------------------------------------------------------------------------------------
 
@@ -179,7 +143,7 @@ class Publisher:
             await self._close_all()
 
     async def _close_all(self) -> None:
-        viewers = list(self._viewers.values())
+        viewers = list(self._roster)
         for viewer in viewers:
             self._forget(viewer)
         ended = channel.Ended(reason=self._farewell())
@@ -190,7 +154,7 @@ class Publisher:
             log.warning("Viewers were not all closed in time", extra={"viewers": len(viewers)})
         self._programme.stop()
         self._tracks.stop()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._previews.close()
         await self._tracks.join(1.0)
         for viewer in viewers:
             self._tell_left(viewer, "lesson ended")
@@ -199,14 +163,13 @@ class Publisher:
         while True:
             await asyncio.sleep(1.0)
             now_s = time.monotonic()
-            for viewer in tuple(self._viewers.values()):
+            for viewer in tuple(self._roster):
                 silent_s = viewer.silent_s(now_s)
                 if viewer.is_admitted and silent_s > self._settings.viewer_silence_s:
                     self._gone(viewer, "silent")
                 elif not viewer.is_connected and silent_s > self._settings.viewer_connect_s:
                     self._gone(viewer, "never connected")
-            one_of_each = {self._holders.get(one, one.id): one for one in self._viewers.values()}
-            self._routes.look(ways(one_of_each.values()))  # three connections of a pupil are no three pupils
+            self._routes.look(ways(self._roster.one_of_each()))  # three connections of a pupil are no three pupils
 
     async def _adapt(self) -> None:
         while True:
@@ -305,7 +268,7 @@ class Publisher:
             self._look_who_speaks(connection)
 
     def _look_who_speaks(self, connection: ViewerConnection) -> None:
-        is_speaking = self._speaker is not None and self._holders.get(connection) == self._speaker
+        is_speaking = self._speaker is not None and self._roster.holder(connection) == self._speaker
         self._feeds[connection].set_speaking(is_speaking)
         self._routes.set_speaking(connection, is_speaking)
 
@@ -321,21 +284,21 @@ class Publisher:
         if self._has_ended:
             raise SignallingError("the lesson is over", code="lesson-ended")
         plan = read_offer(sdp, self._on_air)
-        if viewer in self._viewers:
+        if viewer in self._roster.connections:
             await self.close_viewer(viewer, "replaced")
             if self._has_ended:
                 raise SignallingError("the lesson ended meanwhile", code="lesson-ended")
         if holder is not None:
             self._make_place_of(holder)
-        if len(self._viewers) >= self._settings.max_viewers:
+        if len(self._roster.connections) >= self._settings.max_viewers:
             raise SignallingError(
                 f"{self._settings.max_viewers} viewers are connected; this room takes no more",
                 code="viewer-limit",
                 retryable=True,
             )
-        is_back = holder is not None and holder in self._holders.values()
+        is_back = holder is not None and bool(self._roster.of(holder))
         self._routes.check(has_channel=plan.has_channel, is_back=is_back)
-        connection = self._viewers[viewer] = ViewerConnection(
+        connection = ViewerConnection(
             viewer,
             plan,
             self.clock,
@@ -347,8 +310,7 @@ class Publisher:
             on_packet=self._on_packet,
             spawn=self._spawn,
         )
-        if holder is not None:
-            self._holders[connection] = holder
+        self._roster.add(connection, holder)
         feeds = self._feeds[connection] = ViewerFeeds(
             self._tracks,
             Layers.of(self._settings, plan.tracks, plan.codec),
@@ -365,7 +327,7 @@ class Publisher:
                 raise SignallingError("the connection was closed meanwhile", code="viewer-not-found")
             return answer
         except BaseException as error:
-            if self._viewers.get(viewer) is connection:
+            if self._roster.has(connection):
                 self._forget(connection)
             await connection.close(None)
             if self._has_ended and isinstance(error, SignallingError):
@@ -381,21 +343,21 @@ class Publisher:
 
         ``is_last`` changes nothing: the viewer's own checks may still come from an address that is in no list.
         """
-        await self._known(viewer).add_candidates(candidates, mid)
+        await self._roster.known(viewer).add_candidates(candidates, mid)
 
     async def close_viewer(self, viewer: str, reason: str) -> None:
         """Let a viewer go. Raises SignallingError ``viewer-not-found``."""
-        connection = self._known(viewer)
+        connection = self._roster.known(viewer)
         self._left(connection, reason)
         await connection.close(_last_word(reason))
 
     def show_out(self, viewer: str, reason: str) -> None:
         """Let a viewer go as `close_viewer` does, in a task. Raises SignallingError ``viewer-not-found``."""
-        self._gone(self._known(viewer), reason)
+        self._gone(self._roster.known(viewer), reason)
 
     def admit(self, viewer: str) -> None:
         """Give media to a viewer that knocked. Raises SignallingError ``viewer-not-found``."""
-        connection = self._known(viewer)
+        connection = self._roster.known(viewer)
         if connection.is_connected and not connection.is_admitted:
             self._let_in(connection)
 
@@ -407,7 +369,7 @@ class Publisher:
         """
         if self._routes.source != "media-server":
             raise SignallingError("nothing is published to a media server now", code="relay-off", retryable=True)
-        if not any(one.is_admitted for one, of_holder in self._holders.items() if of_holder == holder):
+        if not any(one.is_admitted for one in self._roster.of(holder)):
             raise SignallingError("this ticket has no connection to the room", code="viewer-not-found")
 
     def tell_viewers(self) -> None:
@@ -416,19 +378,19 @@ class Publisher:
         told, self._told_all = self._told_all, notice.model_copy(update={"elapsed_s": 0.0})
         if told == self._told_all:
             return
-        for connection in self._viewers.values():
+        for connection in self._roster:
             connection.send(notice)
 
     def said_mono_s(self, viewer: str, rtp: int) -> float | None:
         """Return when was captured what a viewer plays of the sound at an RTP time; None when that cannot be known."""
-        connection = self._viewers.get(viewer)
+        connection = self._roster.connections.get(viewer)
         if connection is None or self._feeds[connection].is_resting:  # a media server counts RTP time in its own way
             return None
         return connection.said_mono_s(rtp)
 
     def send(self, viewer: str, message: channel.FromRoom) -> None:
         """Say something to one viewer; nothing happens when it has left, or its lesson channel is not open."""
-        connection = self._viewers.get(viewer)
+        connection = self._roster.connections.get(viewer)
         if connection is not None:
             connection.send(message)
 
@@ -437,38 +399,30 @@ class Publisher:
 
         Raises SignallingError ``viewer-not-found``.
         """
-        self._feeds[self._known(viewer)].force(choice)
+        self._feeds[self._roster.known(viewer)].force(choice)
 
     @property
     def connected(self) -> int:
         """How many pupils are in class; `viewers` has those too who are on their way or knock."""
-        there = (one for one in self._viewers.values() if one.is_connected and one.is_admitted)
-        return len({self._holders.get(one, one.id) for one in there})
+        return len({self._roster.who(one) for one in self._roster if one.is_connected and one.is_admitted})
 
     def viewers(self) -> tuple[ViewerView, ...]:
         """Return everybody who is connected or connecting, once each, in the order in which they first came."""
         return self._roster.lines(
-            (self._holders.get(one, one.id), replace(one.view(), sending=self._feeds[one].sending))
-            for one in self._viewers.values()
+            (self._roster.who(one), replace(one.view(), sending=self._feeds[one].sending)) for one in self._roster
         )
 
     def viewers_of(self, holder: str) -> tuple[ViewerView, ...]:
         """Return every connection of one ticket, oldest first."""
-        return tuple(one.view() for one, of_holder in self._holders.items() if of_holder == holder)
+        return tuple(one.view() for one in self._roster.of(holder))
 
     def _make_place_of(self, holder: str) -> None:
-        mine = [connection for connection, of_holder in self._holders.items() if of_holder == holder]
+        mine = self._roster.of(holder)
         for connection in mine[: max(0, len(mine) + 1 - MOST_OF_A_HOLDER)]:
             self._gone(connection, "replaced")
 
-    def _known(self, viewer: str) -> ViewerConnection:
-        connection = self._viewers.get(viewer)
-        if connection is None:
-            raise SignallingError(f'no viewer "{viewer[:64]}" is connected', code="viewer-not-found")
-        return connection
-
     def _connected(self, connection: ViewerConnection) -> None:
-        if self._admits(connection.id, self._holders.get(connection)):
+        if self._admits(connection.id, self._roster.holder(connection)):
             self._let_in(connection)
             return
         self._feeds[connection].release()
@@ -482,7 +436,7 @@ class Publisher:
         self._routes.begin(connection, feeds)
         feeds.begin(connection.senders)
         self._tell_sending(connection)
-        self._roster.arrived(self._holders.get(connection, connection.id), connection.joined_mono_s)
+        self._roster.arrived(self._roster.who(connection), connection.joined_mono_s)
         self._on_viewer(ViewerChange(connection.id, "joined"))
 
     def _told(self, connection: ViewerConnection, message: channel.FromPupil) -> None:
@@ -496,7 +450,7 @@ class Publisher:
             self._on_viewer(ViewerChange(connection.id, "changed"))
 
     def _gone(self, connection: ViewerConnection, reason: str) -> None:
-        if self._viewers.get(connection.id) is connection and not self._has_ended:
+        if self._roster.has(connection) and not self._has_ended:
             self._left(connection, reason)
             self._spawn(connection.close(_last_word(reason)), f"close viewer {connection.id}")
 
@@ -514,8 +468,7 @@ class Publisher:
 
     def _forget(self, connection: ViewerConnection) -> None:
         connection.ended = True
-        del self._viewers[connection.id]
-        self._holders.pop(connection, None)
+        self._roster.remove(connection)
         self._routes.end(connection)
         self._feeds.pop(connection).close()
 
@@ -532,42 +485,11 @@ class Publisher:
 
     def tracks(self) -> dict[str, TrackHealth]:
         """Return how each track does: ``sound``, ``board``, ``camera``."""
-        programme, counted = self._programme, self._tracks.counted("sound")
-        sound = TrackHealth(
-            "sound",
-            programme.reason,
-            programme.is_away,
-            counted.viewers,
-            programme.blocks_in,
-            programme.blocks_lost + counted.dropped,
-            counted.pictures,
-            counted.pictures,
-            counted.bytes,
-            counted.encode_ms,
-            gaps=programme.gaps,
-        )
-        return {"sound": sound, **{track: self._picture_health(track) for track in ("board", "camera")}}
-
-    def _picture_health(self, track: PictureTrackName) -> TrackHealth:
-        picture, counted = self._pictures[track], self._tracks.counted(track)
-        return TrackHealth(
-            track,
-            picture.reason,
-            picture.is_away,
-            counted.viewers,
-            picture.frames_in,
-            picture.frames_dropped + counted.dropped,
-            counted.pictures,
-            counted.keys,
-            counted.bytes,
-            counted.encode_ms,
-            counted.width_px or picture.size[0],
-            counted.height_px or picture.size[1],
-        )
+        return track_health(self._tracks, self._programme)
 
     def preview(self, track: PictureTrackName) -> bytes | None:
         """Return a small JPEG of what is sent, at most some hundred ms old while asked for often; None at first."""
-        return None if self._has_ended else self._previews[track].jpeg()
+        return None if self._has_ended else self._previews.jpeg(track)
 
     def newest_frame(self, track: PictureTrackName) -> Frame | None:
         """Return the device's last picture, not filtered, while it gives any; for eyes in the room alone."""

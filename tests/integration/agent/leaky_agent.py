@@ -23,9 +23,9 @@ async def leak(agent: Agent) -> None:
     while kept is None:
         await asyncio.sleep(0.02)
         publisher = agent._lesson.publisher
-        for viewer, connection in dict(publisher._viewers if publisher else {}).items():
+        for viewer, connection in dict(publisher._roster.connections if publisher else {}).items():
             if connection.is_connected and publisher is not None:
-                kept = publisher._viewers.pop(viewer)
+                kept = publisher._roster.connections.pop(viewer)
     while True:
         now_s = time.monotonic()
         frame = EncodedFrame("sound", "32k", True, now_s, (b"\xfc\xff\xfe",))

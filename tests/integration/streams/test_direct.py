@@ -27,7 +27,7 @@ TEXTURE = np.random.default_rng(12).integers(60, 120, (360, 640), np.uint8)
 
 
 def senders(room: Room, viewer: str) -> Iterable[DirectSender]:
-    return room.publisher._viewers[viewer].senders.values()
+    return room.publisher._roster.connections[viewer].senders.values()
 
 
 async def send_rtcp(peer: Peer, packet: object) -> None:
@@ -105,7 +105,7 @@ async def test_the_estimate_of_the_line_is_heard(room: Room) -> None:
     fci = pack_remb_fci(654_000, [ssrc_of(peer.camera)])
     await send_rtcp(peer, RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=1, media_ssrc=0, fci=fci))
     await peer.until(lambda: any(sender.estimate_bps for sender in senders(room, "v1")))
-    assert room.publisher._viewers["v1"].senders["camera"].estimate_bps == 654_000
+    assert room.publisher._roster.connections["v1"].senders["camera"].estimate_bps == 654_000
     await peer.close()
 
 
@@ -153,7 +153,7 @@ async def test_a_viewer_through_turn_is_sent_to_by_aiortc(room: Room, tmp_path: 
         await peer.join(room.publisher, "v1", ice_servers=ice_servers(port), only_relayed=True)
         await peer.until(lambda: len(peer.camera.pictures()) >= 20 and len(peer.sound.arrivals) >= 20)
         assert [sender._numbers for sender in senders(room, "v1")] == [None] * 3
-        path = room.publisher._viewers["v1"]._path
+        path = room.publisher._roster.connections["v1"]._path
         assert path is not None
         assert path.is_direct is False
         assert peer.camera.lost() == peer.sound.lost() == 0
