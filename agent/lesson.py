@@ -12,34 +12,30 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import UTC, datetime
 from typing import Literal
 
 from agent import memory, on_air
 from agent.audience import Door
-from agent.board_source import BoardSource
 from agent.device_slot import DeviceChoice, DeviceSlot
 from agent.devices.capture import CaptureHost
 from agent.kept_lesson import BEAT_S, KeptLesson, LessonKeeper
-from agent.lamp import Lamp, pictures_of
-from agent.levels import RoomLevels
+from agent.lesson_devices import LessonDevices
+from agent.lesson_run import LessonRun
 from agent.media import FrameFilters
 from agent.microphones import Change, Microphones
 from agent.outbox import Outbox
 from agent.people import People
 from agent.reception import Verdict
-from agent.room_sound import RoomSound
 from agent.shared_screen import SharedScreen
+from agent.start_proposal import StartProposal
 from agent.streams.publisher import Publisher, StreamSettings, ViewerChange
 from agent.talk import Talk
-from protocol.channel import FromPupil, Notice
+from protocol.channel import Notice
 from protocol.errors import LessonError, LessonTransitionError
 from protocol.lesson import RUNNING, LessonEvent, LessonState, advance
 from protocol.messages import (
     Access,
-    CheckStatus,
     DeviceBack,
     DeviceLost,
     DeviceReport,
@@ -50,7 +46,6 @@ from protocol.messages import (
     MicrophoneChanged,
     OnAir,
     Problem,
-    ProposalAnswered,
     ProposalReport,
     Sign,
     Text,
@@ -64,10 +59,6 @@ log = logging.getLogger(__name__)
 
 PREPARE_MOST_S = 3.0
 """A device that shows nothing by then is missing, and the lesson begins without it (a cold start is given 3 s)."""
-CLOSE_MOST_S = 2.0
-"""Viewers are told and devices closed within this. Past it the agent is told apart from a healthy one: its heart for a
-lesson's end stops, and the watchdog ends it."""
-
 CLEAR_S = 8.0
 """After a lesson, until its memory is given back: whoever looks at it in time has let go by then."""
 
@@ -86,31 +77,6 @@ _MISSING = {
 _REPLACED = Text(
     fr="Le micro s’est arrêté ; un autre a pris sa place.", en="The microphone stopped; another took its place."
 )
-
-
-@dataclass(slots=True)
-class _Run:
-    """What belongs to one lesson and is thrown away with it."""
-
-    report: LessonReport
-    publisher: Publisher
-    people: People
-    sound: RoomSound
-    lamp: Lamp
-    talk: Talk
-    board: BoardSource
-    screen: SharedScreen
-    began_mono_s: float
-    taken_up_mono_s: float
-    falls: int = 0
-    stop_asked: asyncio.Event = field(default_factory=asyncio.Event)
-    reason: str = "failed"
-    viewers_most: int = 0
-    roles_lost: set[DeviceRole] = field(default_factory=set)
-    was_replaced: bool = False
-    """A spare microphone took over."""
-    old_code: str | None = None
-    """The code with which a removed pupil came in, until the centre has made another."""
 
 
 class Lesson:
@@ -142,12 +108,13 @@ class Lesson:
         self._listeners: list[Callable[[], None]] = []
         self._people_listeners: list[Callable[[], None]] = []
         self._asked = asyncio.Event()
-        self._run_now: _Run | None = None
-        self._cut_off: _Run | None = None
-        self._proposal_timer: asyncio.TimerHandle | None = None
+        self._run_now: LessonRun | None = None
+        self._cut_off: LessonRun | None = None
         self._used_lessons: set[str] = set()
-        self.slots = tuple(DeviceSlot(choice, host, self._device_changed) for choice in choices)
-        self.microphones = tuple(slot for slot in self.slots if slot.role is DeviceRole.MICROPHONE)
+        self._proposal = StartProposal(outbox, on_change=self._changed, now=now)
+        self._devices = LessonDevices([DeviceSlot(choice, host, self._device_changed) for choice in choices])
+        self.slots = self._devices.slots
+        self.microphones = self._devices.microphones
         """The room's own first."""
         self.filters = {"camera": FrameFilters(), "board": FrameFilters()}
         self.hardware: str | None = None
@@ -165,7 +132,6 @@ class Lesson:
         self.muted_from_afar = False
         """Whether it was the centre that muted the sound, and nobody here has changed that since."""
         self.access: Access | None = None
-        self.proposal: ProposalReport | None = None
         self.summary: PanelSummary | None = None
         self.problem: Problem | None = None
         self.interrupted: KeptLesson | None = None
@@ -253,20 +219,11 @@ class Lesson:
         """Return the roles whose device the running lesson goes without."""
         if self.state not in RUNNING:
             return ()
-        return self._missing()
+        return self._devices.missing()
 
     def device_reports(self) -> tuple[DeviceReport, ...]:
         """Return every device as the room sees it; what the lesson does well without is a warning at most."""
-        reports, choice = [], self.microphone_choice
-        for slot in self.slots:
-            report = slot.report()
-            if report.status is CheckStatus.CRITICAL and self._is_done_without(slot):
-                report = report.model_copy(update={"status": CheckStatus.WARNING})
-            if choice is not None and slot in self.microphones:
-                in_use = slot.is_working and slot.choice.id == choice.in_use
-                report = report.model_copy(update={"in_use": in_use})
-            reports.append(report)
-        return tuple(reports)
+        return self._devices.reports(self.microphone_choice)
 
     @property
     def microphone_choice(self) -> Microphones | None:
@@ -297,6 +254,11 @@ class Lesson:
             viewers=publisher.connected if publisher else 0,
             stand_in=tuple(track for track in lacking if not (track == "board" and is_shared)),
         )
+
+    @property
+    def proposal(self) -> ProposalReport | None:
+        """A start that the centre proposes, and that somebody in the room may accept."""
+        return self._proposal.report
 
     # --- acts -----------------------------------------------------------------------------------------------------
 
@@ -345,7 +307,7 @@ class Lesson:
 
     def _begin(self, report: LessonReport, kept: KeptLesson | None) -> None:
         self._advance(LessonEvent.START)
-        self._settle_proposal("accepted")
+        self._proposal.settle("accepted")
         if kept is None:
             self.drop_interrupted()
         self.interrupted = None
@@ -360,67 +322,30 @@ class Lesson:
             began_mono_s = kept.began_mono_s
         else:  # a new lesson, or one from before a reboot, whose monotonic times mean nothing now
             began_mono_s = mono_s - max(0.0, (self._now() - report.started_at).total_seconds())
-        people = People(
-            kept.door if kept else Door(has_lobby=self._has_lobby),
-            on_change=self._people_changed,
-            on_door=self._keep,
-            on_removed=self._pupil_removed,
-        )
-        levels = RoomLevels()
-
-        def heard(viewer: str, message: FromPupil) -> None:
-            people.heard(viewer, message)
-            run.lamp.hear_from(viewer, message)
-
-        publisher = Publisher(
+        self._run_now = run = LessonRun(
+            report,
             self._streams,
-            notice=self.notice,
-            on_message=heard,
-            admits=people.admits,
-            on_viewer=self._viewer_changed,
-            on_packet=partial(self._departures.packet_left, report.id),
-            on_programme=lambda block, is_open: levels.let_out(
-                block.samples, block.voice, block.captured_mono_s, is_open=is_open
-            ),
-            farewell=lambda: "lesson-ended" if run.stop_asked.is_set() else "room-closing",
+            self.slots,
+            self._departures,
+            kept=kept,
+            door=Door(has_lobby=self._has_lobby),
+            falls=self._keeper.falls(kept) if kept else 0,
+            began_mono_s=began_mono_s,
+            clock=self._clock,
             filters=self.filters,
             hardware=self.hardware,
-        )
-        people.reach_by(publisher)
-        board = BoardSource(publisher)
-        sound = RoomSound(
-            publisher,
-            board,
-            self.slots,
-            levels=levels,
-            wanted=kept.microphone if kept else None,
+            notice=self.notice,
+            on_viewer=self._viewer_changed,
+            on_people=self._people_changed,
+            on_door=self._keep,
+            on_removed=self._pupil_removed,
+            on_talk=self._tell_panel,
+            on_microphone=self._microphone_changed,
+            on_change=self._changed,
             is_dead=lambda microphone: self.is_dead(microphone),
-            on_change=self._microphone_changed,
+            is_microphone_wrong=lambda: self.is_microphone_wrong(),
         )
-        self._run_now = run = _Run(
-            report=report,
-            publisher=publisher,
-            people=people,
-            sound=sound,
-            lamp=Lamp(
-                levels,
-                said_mono_s=publisher.said_mono_s,
-                viewers=lambda: {view.id: pictures_of(view.sending) for view in publisher.viewers()},
-                is_microphone_wrong=lambda: self.is_microphone_wrong() or run.sound.is_stranger(),
-                on_change=self._changed,
-                now=self._clock,
-            ),
-            talk=Talk(publisher, sound, people, on_change=self._tell_panel, clock=self._clock),
-            board=board,
-            screen=SharedScreen(board, on_change=self._changed, clock=self._clock),
-            began_mono_s=began_mono_s,
-            taken_up_mono_s=mono_s,
-            falls=self._keeper.falls(kept) if kept else 0,
-            viewers_most=kept.viewers_most if kept else 0,
-        )
-        run.publisher.set_on_air(self.on_air, self.paused)
-        run.publisher.set_frozen(self.frozen)
-        run.talk.set_on_air(self.on_air, self.paused)
+        run.set_on_air(self.on_air, paused=self.paused, frozen=self.frozen)
         self._departures.lesson_is(report.id)
         self._asked.set()
         self._keep()
@@ -500,13 +425,7 @@ class Lesson:
     def try_again(self, device: str) -> None:
         """Try a device that is away at once, also one that was set aside. Raises LessonError for an unknown name."""
         self._must_run("try a device again")
-        slot = next((slot for slot in self.slots if slot.choice.id == device), None)
-        if slot is None:
-            known = ", ".join(slot.choice.id for slot in self.slots) or "none"
-            raise LessonError(
-                f'there is no device "{device}" in this room; there are: {known}', code="device-not-found"
-            )
-        slot.try_again()
+        self._devices.find(device).try_again()
 
     def choose_microphone(self, microphone: str) -> None:
         """Hear this one for the rest of the lesson. Raises DeviceNotFoundError, DeviceNotNowError."""
@@ -523,19 +442,16 @@ class Lesson:
             raise LessonTransitionError(
                 f"cannot propose a start while the lesson is {self.state}; wait until it is idle"
             )
-        self._settle_proposal("expired")
-        self.proposal = ProposalReport(id=proposal, actor=actor, expires_at=self._now() + timedelta(seconds=expires_s))
-        self._proposal_timer = asyncio.get_running_loop().call_later(expires_s, self._proposal_ran_out)
+        self._proposal.make(proposal, actor, expires_s)
         self._changed()
 
     def answer_proposal(self, proposal: str, *, accept: bool) -> None:
         """Accept (the lesson begins) or refuse what was proposed. Raises LessonError when it is no longer there."""
-        if self.proposal is None or self.proposal.id != proposal:
-            raise LessonError("there is no such proposal any more; it may have run out", code="proposal-none")
+        self._proposal.check(proposal)
         if accept:
             self.start("proposal")
         else:
-            self._settle_proposal("refused")
+            self._proposal.settle("refused")
             self._changed()
 
     def set_access(self, access: Access | None) -> None:
@@ -557,7 +473,10 @@ class Lesson:
             run = self._run_now
             assert run is not None
             try:
-                await self._carry_out(run)
+                if not self._devices.needed():
+                    self._judge_devices()
+                beside = {"prepare": self._leave_preparing(), "keep the lesson": self._beat()}
+                await run.carry_out(beside)
             except asyncio.CancelledError:
                 self._cut_off, self._run_now = run, None  # `leave` says whether it is over
                 raise
@@ -574,30 +493,6 @@ class Lesson:
         if self._run_now is None:
             memory.clear()
 
-    async def _carry_out(self, run: _Run) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            work = [tasks.create_task(run.publisher.run(), name="publisher")]
-            work.append(tasks.create_task(run.talk.run(), name="talk-back"))
-            work.append(tasks.create_task(run.screen.run(), name="shared screen"))
-            work += [tasks.create_task(slot.run(run.sound), name=f"device {slot.choice.id}") for slot in self.slots]
-            microphones = tasks.create_task(run.sound.run(), name="microphones")
-            prepare = tasks.create_task(self._leave_preparing(), name="prepare")
-            beat = tasks.create_task(self._beat(), name="keep the lesson")
-            lamp = tasks.create_task(run.lamp.run(), name="lamp")
-            if not self._needed():
-                self._judge_devices()
-            await run.stop_asked.wait()
-            for task in (prepare, beat, microphones, lamp):
-                task.cancel()
-            await self._end(work)
-
-    async def _end(self, work: list[asyncio.Task[None]]) -> None:
-        for task in work:
-            task.cancel()
-        _, late = await asyncio.wait(work, timeout=CLOSE_MOST_S)
-        if late:
-            log.error("Parts of the lesson do not close", extra={"tasks": ", ".join(task.get_name() for task in late)})
-
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(BEAT_S)
@@ -611,7 +506,7 @@ class Lesson:
                     slot.give_up_waiting(PREPARE_MOST_S)
             self._judge_devices()
 
-    def _close(self, run: _Run) -> None:
+    def _close(self, run: LessonRun) -> None:
         duration_s = self._clock() - run.began_mono_s
         run.people.close()
         self._run_now = None
@@ -641,7 +536,7 @@ class Lesson:
         run = self._run_now
         if run is None or self.state not in RUNNING:
             return
-        run.roles_lost.update(self._missing())
+        run.roles_lost.update(self._devices.missing())
         if slot.problem is not None and not slot.is_told_lost:
             slot.is_told_lost = True
             self._outbox.add(DeviceLost(device=slot.choice.id, role=slot.role, problem=slot.problem))
@@ -652,28 +547,11 @@ class Lesson:
         self._judge_devices()
         self._changed()
 
-    def _needed(self) -> tuple[DeviceSlot, ...]:
-        """Return the devices that Start waits for."""
-        return tuple(s for s in self.slots if not s.choice.is_spare and s.role is not DeviceRole.BOARD_SOUND)
-
-    def _missing(self) -> tuple[DeviceRole, ...]:
-        """Return the roles without a device; one microphone is enough."""
-        lost = tuple(dict.fromkeys(slot.role for slot in self.slots if slot.problem is not None))
-        is_heard = any(slot.problem is None for slot in self.microphones)
-        return tuple(role for role in lost if role is not DeviceRole.MICROPHONE or not is_heard)
-
-    def _is_done_without(self, slot: DeviceSlot) -> bool:
-        """Say whether a lesson is whole without this device: the board's sound, a spare, a microphone with a spare."""
-        if slot.role is DeviceRole.BOARD_SOUND or slot.choice.is_spare:
-            return True
-        return slot in self.microphones and any(other.is_well for other in self.microphones)
-
     def _judge_devices(self) -> None:
         """Move between preparing, live and degraded as the devices stand; the board's sound is in none of it."""
-        needed = self._needed()
-        is_lacking = not needed or any(role is not DeviceRole.BOARD_SOUND for role in self._missing())
+        is_lacking = self._devices.is_lacking()
         if self.state is LessonState.PREPARING:
-            if all(slot.has_outcome for slot in needed):
+            if all(slot.has_outcome for slot in self._devices.needed()):
                 self._advance(LessonEvent.READY_WITHOUT if is_lacking else LessonEvent.READY)
                 self._changed()
         elif self.state is LessonState.LIVE and is_lacking:
@@ -721,29 +599,14 @@ class Lesson:
 
     def _on_air_changed(self) -> None:
         if self._run_now:
-            self._run_now.publisher.set_on_air(self.on_air, self.paused)
-            self._run_now.publisher.set_frozen(self.frozen)
-            self._run_now.talk.set_on_air(self.on_air, self.paused)
+            self._run_now.set_on_air(self.on_air, paused=self.paused, frozen=self.frozen)
         self._keep()
         self._changed()
-
-    def _proposal_ran_out(self) -> None:
-        self._settle_proposal("expired")
-        self._changed()
-
-    def _settle_proposal(self, outcome: Literal["accepted", "refused", "expired"]) -> None:
-        if self._proposal_timer:
-            self._proposal_timer.cancel()
-            self._proposal_timer = None
-        if self.proposal:
-            accepted = outcome == "accepted"
-            self._outbox.add(ProposalAnswered(proposal=self.proposal.id, accepted=accepted, reason=outcome))
-            self.proposal = None
 
     def _must_run(self, act: str) -> None:
         self._running(act)
 
-    def _running(self, act: str) -> _Run:
+    def _running(self, act: str) -> LessonRun:
         if self.state not in RUNNING or self._run_now is None:
             raise LessonTransitionError(f"cannot {act} while the lesson is {self.state}; start it first")
         return self._run_now
