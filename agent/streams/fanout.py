@@ -117,6 +117,10 @@ class Fan:
             self.keys_asked += 1
             self._make_key()
 
+    def forget(self) -> None:
+        """Keep nothing of what was shown until now: who comes next begins with a key frame that is yet to be made."""
+        self._since_key.clear()
+
     def begin_scene(self, scene: int) -> None:
         """Something else is shown from now on, beginning with a key frame: nobody is given anything of before.
 

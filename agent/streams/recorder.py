@@ -182,6 +182,8 @@ class Recorder:
         return max(0, round((mono_s - self.began_mono_s) * 1000))
 
     def _take(self, frame: EncodedFrame, stamp_s: float) -> None:
+        if frame.track == "sound" and stamp_s < self.began_mono_s:
+            return  # sound leaves up to 0.3 s after it was said: this was said before somebody pressed the button
         with self._wake:
             if self._has_stopped or self._is_over:
                 return

@@ -39,7 +39,10 @@ class RecorderFeeds:
         best = {"sound": WITHOUT_PUPIL}
         best.update({track[0].track: track[0].name for track in (layers.board, layers.camera) if track})
         for track, feed in self._feeds.items():
-            feed.want(self._tracks.fan(track, best[track]))
+            fan = self._tracks.fan(track, best[track])
+            if fan not in (feed.current, feed.wanted):
+                fan.forget()  # pictures from before somebody pressed the button belong to no recording
+                feed.want(fan)
 
     def close(self) -> None:
         """Leave all layers."""

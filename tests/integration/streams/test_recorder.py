@@ -153,6 +153,28 @@ async def test_what_is_hidden_or_frozen_is_not_recorded(room: Room, tmp_path: Pa
     assert all(abs(luma - DARK_Y) < 15 or abs(luma - SLATE_Y) < 15 for _, _, luma in pictures(mp4, 0))
 
 
+async def test_nothing_of_before_the_press_is_recorded(room: Room, tmp_path: Path) -> None:
+    """Though the pictures since the last key frame are kept for pupils who come, and sound leaves late."""
+    before = room.feed(film(room.publisher, "board", 5, make=lambda n: picture(n, luma=BRIGHT_Y)))
+    said = room.feed(speak(room.publisher))
+    async with recording(room, tmp_path / "first") as first:  # the layers are in use, and a key frame was made
+        await until(lambda: first.seconds >= 0.5)
+        before.cancel()
+        room.feed(film(room.publisher, "board", 5, make=lambda n: picture(n, luma=DARK_Y)))
+        await until(lambda: first.seconds >= 0.9)
+        said.cancel()
+        room.feed(speak(room.publisher, amplitude=0))
+        async with recording(room, tmp_path / "second") as second:
+            await until(lambda: second.seconds >= 1.5)
+    one, other = mp4_of(tmp_path / "first"), mp4_of(tmp_path / "second")
+    assert {luma > SLATE_Y for _, _, luma in pictures(one, 0)} == {True, False}
+    shown = pictures(other, 0)
+    assert shown[0][0] < 0.2, "a key frame is made at once"
+    assert all(abs(luma - DARK_Y) < 15 for _, _, luma in shown), shown
+    assert max(level for _, level in sounds(one)) > 0.1
+    assert max(level for _, level in sounds(other)) < 0.1, [level for _, level in sounds(other)][:40]
+
+
 class Hanging:
     """Keeps a recording on a disk that takes nothing until it is let go."""
 
