@@ -10,7 +10,8 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 
 HELD_BACK = 2
 """So many pictures may be inside of a hardware encoder: it was seen to give one for each."""
+HANGS_S = 2.0
+"""A hardware encoder that takes longer, for one picture or to open, is no longer waited for."""
 OPUS_DELAY_S: Final = 312 / SAMPLE_RATE_HZ
 """libopus looks ahead this far: what a packet plays first was said this much before its block (opus_encoder.c)."""
 
@@ -114,6 +117,10 @@ class EncoderCounts:
     height_px: int = 0
 
 
+class _LeftBehindError(Exception):
+    """Another thread has taken the place of this one, which a driver held for too long."""
+
+
 class VideoEncoder:
     """libx264, or libvpx for VP8, for one layer. ``on_encoded`` and ``on_fault`` are called in the encoder's thread.
 
@@ -131,6 +138,8 @@ class VideoEncoder:
         self.hardware = hardware if layer.codec == "h264" else None
         """None: it is encoded by the processor."""
         self._held_back = 0
+        self._asked_mono_s: float | None = None
+        """Since when the hardware works on what it was given."""
         self.counts = EncoderCounts()
         self._on_encoded = on_encoded
         self._on_fault = on_fault
@@ -145,7 +154,7 @@ class VideoEncoder:
         self._reformatter = VideoReformatter()
         self._pts = 0
         self._last_stamp_s = float("-inf")
-        self._thread = threading.Thread(target=self._run, name=f"encode-{layer.track}-{layer.name}", daemon=True)
+        self._thread = self._make_thread()
 
     def start(self) -> None:
         """Begin to encode, or go on after `rest`; what was submitted before waits until then."""
@@ -171,6 +180,8 @@ class VideoEncoder:
                 self.counts.dropped += 1
             self._waiting = (picture, stamp_mono_s, scene)
             self._key_wanted = self._key_wanted or key
+            if self._asked_mono_s is not None and time.monotonic() - self._asked_mono_s > HANGS_S:
+                self._leave_thread_behind()
             self._wake.notify()
 
     def prepare(self, width_px: int, height_px: int) -> None:
@@ -223,8 +234,33 @@ class VideoEncoder:
                         memory.give_back()
                     else:
                         self._open(expected)
+        except _LeftBehindError:
+            return
         except BaseException as error:
             self._on_fault(error)
+
+    def _make_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._run, name=f"encode-{self.layer.track}-{self.layer.name}", daemon=True)
+
+    def _leave_thread_behind(self) -> None:
+        """Go on without the hardware in another thread: nothing frees one from a driver that hangs."""
+        self._give_up_hardware(f"it hangs: nothing came for {HANGS_S:g} s")
+        self._asked_mono_s = None
+        self._thread = self._make_thread()
+        self._thread.start()
+
+    @contextmanager
+    def _asking_hardware(self) -> Iterator[None]:
+        """Have `submit` notice when what is asked in the body takes too long; raises _LeftBehindError when it did."""
+        with self._wake:
+            self._asked_mono_s = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._wake:
+                if threading.current_thread() is not self._thread:
+                    raise _LeftBehindError
+                self._asked_mono_s = None
 
     def _is_settled(self) -> bool:
         """Say whether the codec is as it should be: none while the layer rests, else open for the expected size."""
@@ -242,7 +278,8 @@ class VideoEncoder:
     def _opened(self, size: tuple[int, int]) -> VideoCodecContext:
         if self.hardware is not None:
             try:
-                return open_hardware(self.hardware, self.layer, *size)
+                with self._asking_hardware():
+                    return open_hardware(self.hardware, self.layer, *size)
             except (av.FFmpegError, ValueError) as error:
                 self._give_up_hardware(str(error))
         return (open_h264 if self.layer.codec == "h264" else open_vp8)(self.layer, *size)
@@ -262,7 +299,8 @@ class VideoEncoder:
         # PyAV keeps the type of a frame that was encoded before: set it every time, or one key frame becomes many.
         frame.pict_type = PictureType.I if key else PictureType.NONE
         try:
-            packets = codec.encode(frame)
+            with nullcontext() if self.hardware is None else self._asking_hardware():
+                packets = codec.encode(frame)
         except av.FFmpegError as error:
             if self.hardware is None:
                 raise

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
+import threading
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -18,6 +20,7 @@ from agent.streams import encoders, hardware, hardware_trial
 from agent.streams.codecs import open_h264
 from agent.streams.encoders import EncodedFrame, Picture, VideoEncoder
 from agent.streams.layers import StreamSettings, VideoLayer
+from tests.waiting import until
 
 LAYER = StreamSettings().camera_layers()[2]
 GOOD: Mapping[str, str] = {
@@ -151,6 +154,50 @@ def test_one_that_holds_pictures_back_is_replaced(monkeypatch: pytest.MonkeyPatc
     assert [one.captured_mono_s for one in made] == [2, 3]
     assert made[0].key
     assert encoder.hardware is None
+
+
+class Hanging(Failing):
+    """A real encoder whose driver takes some pictures, and then one that it gives back when it is let go."""
+
+    let_go = threading.Event()
+
+    def encode(self, frame: av.VideoFrame) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            self.let_go.wait(10)
+        return self._codec.encode(frame)
+
+
+async def test_one_that_hangs_in_a_lesson_is_replaced_and_not_heard_of_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoders, "open_hardware", lambda name, layer, *size: Hanging(layer, size, 2))
+    monkeypatch.setattr(encoders, "HANGS_S", 0.1)
+    Hanging.let_go.clear()
+    made: list[Any] = []
+    encoder = VideoEncoder(LAYER, made.append, made.append, hardware="h264_nvenc")
+    encoder.start()
+    hung = encoder._thread
+    frame = Frame(np.full((270, 320), 60, np.uint8), 320, 180, 0.0, 0)
+    numbers = itertools.count()
+
+    def goes_on() -> bool:
+        at_s = float(next(numbers))
+        encoder.submit(Picture(at_s, partial(_same, frame)), at_s)
+        return len(made) >= 4
+
+    try:
+        await until(goes_on, "the processor encodes", 5)
+        Hanging.let_go.set()
+        hung.join(5)
+        assert not hung.is_alive()
+        await until(goes_on)
+    finally:
+        encoder.stop()
+        encoder.join(5)
+    assert encoder.hardware is None
+    assert [one.key for one in made[:4]] == [True, False, True, False]
+    times = [one.captured_mono_s for one in made]
+    assert times == sorted(set(times))
+    assert times[2] - times[1] > 2, "the picture that hung, and those of that time, are lost"
 
 
 @pytest.mark.parametrize(
