@@ -128,10 +128,12 @@ class SharedScreen:
         if before is not None:
             self._close(before)
         try:
-            answer = await connection.answer()
-            self._granted(holder)
-            if grant.connection is not connection:
-                raise SignallingError("the connection was closed meanwhile", code="viewer-not-found")
+            try:
+                answer = await connection.answer()
+            except SignallingError:  # also when it was closed meanwhile, and that is the reason to be told
+                self._check_still(grant, connection)
+                raise
+            self._check_still(grant, connection)
         except BaseException:
             if grant.connection is connection:
                 self._lose(grant)
@@ -140,6 +142,11 @@ class SharedScreen:
         log.info("Another computer's screen is let in", extra={"viewer": sender})
         self._changed()
         return answer
+
+    def _check_still(self, grant: _Grant, connection: ScreenConnection) -> None:
+        self._granted(grant.told.holder)
+        if grant.connection is not connection:
+            raise SignallingError("the connection was closed meanwhile", code="viewer-not-found")
 
     def _granted(self, holder: str) -> _Grant:
         if self._has_ended:

@@ -128,10 +128,12 @@ class Talk:
             self._close(self._speaker)
         speaker = self._speaker = _Speaker(holder, connection, self._clock())
         try:
-            answer = await connection.answer()
-            if self._speaker is not speaker:
-                self._check(holder)
-                raise SignallingError("the connection was closed meanwhile", code="viewer-not-found")
+            try:
+                answer = await connection.answer()
+            except SignallingError:  # also when it was closed meanwhile, and that is the reason to be told
+                self._check_still(speaker)
+                raise
+            self._check_still(speaker)
         except BaseException:
             if self._speaker is speaker:
                 self._speaker = None
@@ -153,6 +155,11 @@ class Talk:
             raise SignallingError("the teacher has not taken this pupil's hand", code="hand-not-taken")
         if self._speaker is not None and self._speaker.holder != holder:
             raise SignallingError("another pupil speaks", code="somebody-speaks", retryable=True)
+
+    def _check_still(self, speaker: _Speaker) -> None:
+        if self._speaker is not speaker:
+            self._check(speaker.holder)
+            raise SignallingError("the connection was closed meanwhile", code="viewer-not-found")
 
     def knows(self, talker: str) -> bool:
         """Say whether this is the connection of the pupil who speaks."""

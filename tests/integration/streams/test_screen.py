@@ -104,6 +104,23 @@ async def test_the_screen_of_whoever_has_the_code_is_the_board_until_the_room_en
         await sender.pc.close()
 
 
+@pytest.mark.parametrize("turns", [1, 2, 4])
+async def test_a_share_that_ends_while_the_room_answers_is_the_reason_that_is_told(turns: int) -> None:
+    async with a_lesson() as lesson:
+        lesson.screen.offer(told("h"))
+        sender = ScreenSender(SHARED)
+        answering = asyncio.create_task(lesson.screen.accept("s", await sender.offer(), (), "h"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        assert lesson.screen.knows("s")
+        assert not answering.done()
+        lesson.screen.end()
+        with pytest.raises(SignallingError) as refusal:
+            await answering
+        assert refusal.value.code == "screen-stopped"
+        await sender.pc.close()
+
+
 async def test_a_computer_that_vanishes_gives_the_board_back_and_may_come_again() -> None:
     async with a_lesson() as lesson:
         lesson.screen.offer(told("h"))

@@ -172,6 +172,25 @@ async def test_only_a_pupil_whose_hand_is_taken_may_speak_one_at_a_time_and_none
     await inside.close()
 
 
+@pytest.mark.parametrize("turns", [1, 2, 4])
+async def test_a_hand_that_goes_down_while_the_room_answers_is_the_reason_that_is_told(
+    lesson: Lesson, turns: int
+) -> None:
+    """The page takes a bad offer for the browser's fault, and gives up."""
+    speaker = Speaker(tone(PUPIL_HZ))
+    lesson.rights.grant("h1")
+    answering = asyncio.create_task(lesson.talk.accept("t1", await speaker.offer(), (), "h1"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    assert lesson.talk.knows("t1")
+    assert not answering.done()
+    lesson.rights.grant(None)
+    with pytest.raises(SignallingError) as refusal:
+        await answering
+    assert code(refusal) == "hand-not-taken"
+    await speaker.pc.close()
+
+
 async def test_pause_mute_and_a_room_without_loudspeaker_are_told(lesson: Lesson) -> None:
     lesson.loudspeaker.is_there = False
     mine = await in_class(lesson.room, "v1", "h1")
