@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from itertools import accumulate, repeat
 from typing import Any, NamedTuple
 
-from agent.streams import wire
+from agent.streams import wire_path
 from agent.streams.packetize import MAX_PAYLOAD
 
 BURST_PACKETS = 10
@@ -84,7 +84,7 @@ _MOST_HEADER, _MOST_TAG = 128, 16
 MOST_PAYLOAD = 1_500
 """A packet of sound is as long as its encoder made it (RFC 7587 §4.2 has at most 1275 bytes)."""
 assert MAX_PAYLOAD <= MOST_PAYLOAD
-WORKBENCH = wire.Workbench(BURST_PACKETS * (_MOST_HEADER + MOST_PAYLOAD + _MOST_TAG), BURST_PACKETS)
+WORKBENCH = wire_path.Workbench(BURST_PACKETS * (_MOST_HEADER + MOST_PAYLOAD + _MOST_TAG), BURST_PACKETS)
 """One for all: a burst leaves before the next one is begun. For the loop's thread alone."""
 
 _pointer = lru_cache(1024)(WORKBENCH.pointer)

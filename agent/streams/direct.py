@@ -15,7 +15,8 @@ from agent.streams.history import RepairBudget
 from agent.streams.lanes import Lane, Track
 from agent.streams.pacing import Pacer, pace_bps
 from agent.streams.senders import AiortcSender
-from agent.streams.wire import DirectPath, Numbers, Report, TakenSender
+from agent.streams.wire import Report, TakenSender
+from agent.streams.wire_path import DirectPath, Numbers
 
 LATE_S = 0.005
 """A timer that comes at most so late is made up for."""

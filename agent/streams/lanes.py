@@ -17,7 +17,7 @@ from agent.streams.clock import RoomClock
 from agent.streams.datagrams import WORKBENCH, Burst, Headers, write_own
 from agent.streams.encoders import EncodedFrame
 from agent.streams.history import KEPT_BURSTS, KEPT_PACKETS, KEPT_S, History, Sent, Stretch
-from agent.streams.wire import DirectPath, Numbers
+from agent.streams.wire_path import DirectPath, Numbers
 
 log = logging.getLogger(__name__)
 

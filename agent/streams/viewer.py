@@ -12,7 +12,7 @@ from typing import Any, Literal
 from aiortc import RTCDataChannel
 from aiortc import RTCSessionDescription as Description
 
-from agent.streams import wire, wire_sctp
+from agent.streams import wire, wire_path, wire_sctp
 from agent.streams.answering import Candidates, answering_peer
 from agent.streams.clock import SOUND_RATE_HZ, VIDEO_RATE_HZ, RoomClock
 from agent.streams.direct import DirectSender
@@ -119,7 +119,7 @@ class ViewerConnection:
         self._heard_mono_s = 0.0
         self._clock = clock
         self._pacer = pacer
-        self._path: wire.DirectPath | None = None
+        self._path: wire_path.DirectPath | None = None
         self._on_packet = on_packet
         self._on_connected, self._on_gone, self._on_told = on_connected, on_gone, on_told
         self._plan = plan
@@ -233,7 +233,7 @@ class ViewerConnection:
             self.is_connected = True
             self.joined_mono_s = time.monotonic()
             wire.hear_goodbye(self._peer, lambda: self._gone("left"))
-            self._path = wire.direct_path(self._peer)
+            self._path = wire_path.direct_path(self._peer)
             if self._path is not None:
                 for sender in self.senders.values():
                     sender.open(self._path)

@@ -26,7 +26,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from agent.on_air import Departures
-from agent.streams import wire
+from agent.streams import wire_path
 from agent.streams.clock import RoomClock
 from agent.streams.encoders import EncodedFrame
 from agent.streams.fanout import Fan
@@ -92,7 +92,7 @@ class Room:
 async def serve(path: str, host: str) -> None:
     """Serve until killed."""
     if path == "aiortc":
-        wire.direct_path = lambda peer: None
+        wire_path.direct_path = lambda peer: None
     room = Room()
     with socket.socket() as listener:
         listener.bind((host, 0))

@@ -12,7 +12,7 @@ from aiortc.rtcdtlstransport import State
 from aiortc.rtp import HeaderExtensionsMap, RtpPacket
 from pylibsrtp import Policy, Session
 
-from agent.streams import wire
+from agent.streams import wire_path
 from agent.streams.clock import VIDEO_RATE_HZ, RoomClock
 from agent.streams.direct import DirectSender
 from agent.streams.encoders import EncodedFrame
@@ -85,7 +85,7 @@ class Viewer:
     extensions: HeaderExtensionsMap = field(default_factory=lambda: extensions_map(mid=1, send_time=2))
     mono_s: float = 1_000.0
     sender: DirectSender = field(init=False)
-    path: wire.DirectPath = field(init=False)
+    path: wire_path.DirectPath = field(init=False)
     packets: list[bytes] = field(init=False, default_factory=list)
     """As they left, protected."""
     signs: int = field(init=False, default=0)
@@ -106,15 +106,21 @@ class Viewer:
         self.clock = RoomClock(epoch_mono_s=1_000.0, epoch_unix_s=1_700_000_000.0)
         pacer = Pacer(lambda: self.mono_s, self._call_later)
         self.sender = DirectSender(self.clock, VIDEO_RATE_HZ, pacer, lambda: self.mono_s, self._sign)
-        numbers = wire.Numbers(
-            102, 0xABCD, self.first_sequence, 77, self.rtx_payload_type, 0xEF01, wire.Extensions(self.extensions, "1")
+        numbers = wire_path.Numbers(
+            102,
+            0xABCD,
+            self.first_sequence,
+            77,
+            self.rtx_payload_type,
+            0xEF01,
+            wire_path.Extensions(self.extensions, "1"),
         )
         self._rtx = iter(range(9, 10_000))
         self.taken = SimpleNamespace(
             is_started=True, numbers=lambda: numbers, next_rtx_sequence=lambda: next(self._rtx)
         )
         self.sender.taken = cast("Any", self.taken)
-        self.path = wire.DirectPath(self.dtls, tag_bytes)
+        self.path = wire_path.DirectPath(self.dtls, tag_bytes)
         self.sender.open(self.path)
         self.begin()
 

@@ -13,7 +13,7 @@ from agent.streams.fanout import Fan
 from agent.streams.feed import Feed, PictureFeed, SoundFeed
 from agent.streams.history import KEPT_S
 from agent.streams.lanes import Column, Lane
-from agent.streams.wire import DirectPath
+from agent.streams.wire_path import DirectPath
 from tests.unit.streams.direct_viewer import Viewer, extensions_map
 
 

@@ -38,7 +38,7 @@ from aiortc.rtp import (
 )
 from pylibsrtp import Policy, Session
 
-from agent.streams import wire, wire_sctp
+from agent.streams import wire, wire_path, wire_sctp
 from agent.streams.clock import VIDEO_RATE_HZ, RoomClock
 from agent.streams.senders import AiortcSender
 from protocol.messages import IceServer
@@ -246,7 +246,7 @@ async def test_the_direct_path_finds_session_pair_and_socket_and_gives_its_own_b
         policy = Policy(key=bytes(44), ssrc_type=Policy.SSRC_ANY_OUTBOUND, srtp_profile=GCM)
         transport._tx_srtp, transport._state = Session(policy), State.CONNECTED
         transport._ssl = SimpleNamespace(get_selected_srtp_profile=lambda: b"SRTP_AEAD_AES_256_GCM")
-        path = wire.direct_path(here)
+        path = wire_path.direct_path(here)
         assert path is not None
         assert path.tag_bytes == 16
         assert path.is_direct is None, "ICE has nominated nothing"
@@ -266,7 +266,7 @@ async def test_the_direct_path_finds_session_pair_and_socket_and_gives_its_own_b
         assert path.is_direct is None, "what is closed stays closed"
         assert not protocol.transport.is_closing()
         transport._ssl = SimpleNamespace(get_selected_srtp_profile=lambda: b"SRTP_OF_THE_FUTURE")
-        assert wire.direct_path(here) is None, "what we do not know goes through aiortc"
+        assert wire_path.direct_path(here) is None, "what we do not know goes through aiortc"
     finally:
         transport._ssl, transport._state = None, State.NEW
         await here.close()
