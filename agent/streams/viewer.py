@@ -12,7 +12,7 @@ from typing import Any, Literal
 from aiortc import RTCDataChannel
 from aiortc import RTCSessionDescription as Description
 
-from agent.streams import wire, wire_path, wire_sctp
+from agent.streams import wire, wire_path, wire_rtcp, wire_sctp
 from agent.streams.answering import Candidates, answering_peer
 from agent.streams.clock import SOUND_RATE_HZ, VIDEO_RATE_HZ, RoomClock
 from agent.streams.direct import DirectSender
@@ -237,6 +237,8 @@ class ViewerConnection:
             if self._path is not None:
                 for sender in self.senders.values():
                     sender.open(self._path)
+                taken = [sender.taken for sender in self.senders.values() if sender.taken is not None]
+                wire_rtcp.ViewerRtcp(self._path, taken, self._pacer.call_at, time.monotonic)
             # aiortc's senders learn what was agreed right after this, within the same turn of the loop
             asyncio.get_running_loop().call_soon(self._begin)
         elif state in ("failed", "closed"):

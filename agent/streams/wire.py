@@ -12,8 +12,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import struct
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -29,12 +31,15 @@ from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpCodecParameters
 from aiortc.rtcrtpsender import RTP_HISTORY_SIZE, RTCEncodedFrame  # type: ignore[attr-defined]  # aiortc's own
 from aiortc.rtp import (
     RTCP_PSFB_APP,
+    RTCP_SR,
     AnyRtcpPacket,
     RtcpByePacket,
     RtcpPsfbPacket,
     RtcpReceiverInfo,
     RtcpRrPacket,
     RtcpRtpfbPacket,
+    RtcpSdesPacket,
+    RtcpSourceInfo,
     RtcpSrPacket,
     RtpPacket,
     unpack_remb_fci,
@@ -55,6 +60,9 @@ MOST_REPORTERS = 16
 CONSENT_RETRANSMISSIONS = 2
 """Half a second, one and two: an answer may take 3.5 s."""
 _SERVER, _AUTO = "server", "auto"
+_SENDER_REPORT = struct.Struct("!BBHLQLLL")
+_CNAME = 1
+"""RFC 3550 §6.5.1."""
 
 log = logging.getLogger(__name__)
 
@@ -150,12 +158,45 @@ class TakenSender(RTCRtpSender):
     _sent_rtp: int
     """RTP time of that packet."""
     _agreed_payload_type: int
+    _reports_alone: bool
+    """As aiortc does; else somebody asks for `sender_report`."""
+    _description: bytes
     _reported_ntp: int | None
     _is_reported_again: bool
 
     async def send(self, parameters: RTCRtpSendParameters) -> None:
         self._agreed_payload_type = parameters.codecs[0].payloadType or 0
+        name = (_CNAME, (parameters.rtcp.cname or "").encode())
+        self._description = bytes(RtcpSdesPacket([RtcpSourceInfo(self._ssrc, [name])]))
         await super().send(parameters)
+
+    def report_with_others(self) -> None:
+        """Send no sender reports: from now on `sender_report` is asked for them. Before the sender is started."""
+        self._reports_alone = False
+
+    def sender_report(self) -> bytes:
+        """Return a sender report and who it is of (RFC 3550 §6.4.1, §6.5); nothing before a packet has left."""
+        packets = self._source.packets
+        if not packets:
+            return b""
+        private = cast("Any", self)
+        rtp, mono_s = self._newest()
+        ntp = self._clock.ntp(mono_s)
+        private._RTCRtpSender__lsr, private._RTCRtpSender__lsr_time = (ntp >> 16) & 0xFFFFFFFF, time.time()
+        octets = self._source.payload_bytes & 0xFFFFFFFF
+        report = _SENDER_REPORT.pack(0x80, RTCP_SR, 6, self._ssrc, ntp, rtp, packets & 0xFFFFFFFF, octets)
+        return report + self._description
+
+    async def _run_rtcp(self) -> None:
+        if self._reports_alone:
+            await super()._run_rtcp()
+            return
+        private = cast("Any", self)
+        private._RTCRtpSender__rtcp_started.set()
+        with suppress(asyncio.CancelledError):  # which is how aiortc tells its own task to say goodbye
+            await asyncio.Event().wait()
+        await self._send_rtcp([RtcpByePacket(sources=[self._ssrc])])
+        private._RTCRtpSender__rtcp_exited.set()
 
     async def _next_encoded_frame(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
         outgoing = await self._source.next_outgoing()
@@ -292,6 +333,7 @@ def take_over(sender: RTCRtpSender, source: Source, clock: RoomClock, rate_hz: i
         vars(sender).pop(f"_RTCRtpSender__{name}")
     now_s = time.monotonic()
     sender._source, sender._clock, sender._rate_hz = source, clock, rate_hz
+    sender._reports_alone = True
     sender._reported_ntp, sender._is_reported_again = None, False
     sender._handed_mono_s, sender._sent_mono_s = now_s, now_s
     sender._sent_rtp = clock.rtp(now_s, rate_hz)

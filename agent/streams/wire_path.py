@@ -155,6 +155,10 @@ class DirectPath:
         """Protect and send one RTP packet. Only while `is_direct` is not None."""
         self._send_one(self._srtp.protect(packet))
 
+    def send_rtcp(self, packet: bytes) -> None:
+        """Protect and send one compound RTCP packet. Only while `is_direct` is not None."""
+        self._send_one(self._srtp.protect_rtcp(packet))
+
     def _send_singly(self, run: Run) -> None:
         for packet in run.singles():
             self._send_one(packet)

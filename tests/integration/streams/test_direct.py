@@ -11,7 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from aiortc.rtp import RTCP_PSFB_APP, RTCP_RTPFB_NACK, RtcpByePacket, RtcpPsfbPacket, RtcpRtpfbPacket, pack_remb_fci
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    RTCP_RTPFB_NACK,
+    RtcpByePacket,
+    RtcpPacket,
+    RtcpPsfbPacket,
+    RtcpRtpfbPacket,
+    RtcpSrPacket,
+    pack_remb_fci,
+)
 
 from agent.streams.datagrams import BURST_PACKETS
 from agent.streams.direct import DirectSender
@@ -79,6 +88,26 @@ async def test_all_packets_come_in_order_and_decode_and_reports_count_them(room:
     told = [n for n, a in enumerate(arrivals) if a.timestamp == report.rtp_timestamp]
     assert told[0] < report.packet_count <= told[-1] + 1  # a report may come between two bursts of a picture
     assert report.octet_count == sum(len(a.payload) for a in arrivals[: report.packet_count])
+
+
+async def test_reports_of_all_tracks_come_in_one_packet_and_in_no_other(room: Room) -> None:
+    room.feed(film(room.publisher, "camera"))
+    room.feed(speak(room.publisher))
+    peer = Peer()
+    await peer.join(room.publisher, "v1")
+    await peer.until(lambda: peer.camera.arrivals and peer.sound.arrivals)
+    transport: Any = peer.pc.getTransceivers()[0].receiver.transport
+    theirs, came = transport._handle_rtcp_data, []
+
+    async def take(data: bytes) -> None:
+        came.append([packet.ssrc for packet in RtcpPacket.parse(data) if isinstance(packet, RtcpSrPacket)])
+        await theirs(data)
+
+    transport._handle_rtcp_data = take
+    await peer.until(lambda: len(came) >= 3)
+    both = {ssrc_of(peer.camera), ssrc_of(peer.sound)}
+    await peer.close()
+    assert all(both <= set(reported) for reported in came)
 
 
 async def test_lost_packets_are_sent_again_when_they_are_asked_for(room: Room) -> None:
