@@ -238,6 +238,8 @@ class VideoEncoder:
             return
         except BaseException as error:
             self._on_fault(error)
+        finally:
+            self._codec = None  # tens of MB, which would else wait until a collector finds the lesson's cycles
 
     def _make_thread(self) -> threading.Thread:
         return threading.Thread(target=self._run, name=f"encode-{self.layer.track}-{self.layer.name}", daemon=True)

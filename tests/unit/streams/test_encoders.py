@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -225,6 +226,20 @@ def test_a_layer_that_rests_gives_its_codec_back_and_begins_with_a_key_frame(
     wait_for(lambda: one.encoder._codec is None, "the codec to be given back", WAIT_S)
     one.encoder.start()
     assert [one.encode(grey(n)).key for n in range(3, 5)] == [True, False]
+
+
+def test_an_encoder_that_has_ended_keeps_no_codec_whoever_still_holds_it(bench: Callable[[VideoLayer], Bench]) -> None:
+    before = _codecs()
+    one = bench(CAMERA)
+    one.encode(noise(0))
+    assert _codecs() == before + 1
+    one.encoder.stop()
+    one.encoder.join(WAIT_S)
+    assert _codecs() == before
+
+
+def _codecs() -> int:
+    return sum(isinstance(one, av.VideoCodecContext) for one in gc.get_objects())
 
 
 def test_what_waits_when_a_layer_comes_to_rest_is_not_encoded_later() -> None:
