@@ -93,7 +93,7 @@ def _run(config: Path) -> int:
 
     from agent import memory
 
-    memory.keep_few_arenas()
+    memory.keep_little()
 
     import uvloop
 

@@ -1,4 +1,4 @@
-"""Memory that nobody uses: few arenas, and given back."""
+"""Memory that nobody uses: few arenas, no large leftovers, and given back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 _FEW = """
 import ctypes, tempfile, threading
 from agent import memory
-memory.keep_few_arenas()
+memory.keep_little()
 libc = ctypes.CDLL(None)
 libc.fdopen.restype = ctypes.c_void_p
 gate = threading.Barrier(7)
@@ -27,6 +27,32 @@ with tempfile.TemporaryFile() as told:
     told.seek(0)
     print(told.read().count(b"<heap nr"), memory.ARENAS)
 gate.wait()
+"""
+_LARGE = """
+import ctypes, resource
+from agent import memory
+memory.keep_little()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+def held(size):
+    place = ctypes.c_void_p(libc.malloc(ctypes.c_size_t(size)))
+    ctypes.memset(place, 1, size)
+    return place
+def mb():
+    with open("/proc/self/statm") as told:
+        return int(told.read().split()[1]) * 4096 / 1e6
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+libc.free(held(30_000_000))  # the largest that may teach the library what to count as small
+large, wall = held(10_000_000), held(3_000)
+before = mb()
+libc.free(large)
+print(before - mb())
+libc.free(held(3_110_400))
+before = faults()
+for _ in range(10):
+    libc.free(held(3_110_400))
+print(faults() - before)
 """
 _BACK = """
 import ctypes
@@ -57,6 +83,12 @@ def _told(program: str) -> list[float]:
 def test_many_threads_share_few_arenas() -> None:
     found, most = _told(_FEW)
     assert found == most
+
+
+def test_a_large_piece_goes_back_at_once_and_a_pictures_stays_for_the_next() -> None:
+    given_mb, faults = _told(_LARGE)
+    assert given_mb > 9
+    assert faults < 100  # each picture has 760 pages
 
 
 def test_what_was_freed_goes_back_to_the_system() -> None:
