@@ -36,13 +36,13 @@ import argparse
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Route, async_playwright
+from playwright.async_api import Browser, async_playwright
 
 from benchmarks import line_figures
 from benchmarks.line_figures import Look
@@ -52,7 +52,7 @@ from benchmarks.peers.single_encoder import SingleEncoderRoom
 from tests import chromium
 from tests.browser.people import Pupil
 from tests.integration.streams.conftest import open_room
-from tests.networks.pupil_site import LINK, ORIGIN, PupilSite
+from tests.networks.pupil_site import PATH, Accept, pupil_site
 from tests.networks.shaper import Line, Shaper, shaped
 from tests.peers import need
 
@@ -94,7 +94,6 @@ BARS = {
     "outage-30s": {"recover_s": 3.0},
 }
 """DESIGN §10."""
-Accept = Callable[[str, str], Awaitable[str]]
 
 
 @asynccontextmanager
@@ -120,15 +119,18 @@ ROOMS = {"estrade": estrade_room, "aiortc": aiortc_room}
 
 async def watch(room: str, network: Network, material: Material, browser: Browser, seconds: float) -> Row:
     """Let a pupil attend a lesson behind a line; return the figures."""
-    async with ROOMS[room]() as (sink, accept), shaped(network.down, network.up) as line:
+    slides = {path: material.png(number) for number, path in enumerate(page_board()["slides"])}
+    async with (
+        ROOMS[room]() as (sink, accept),
+        shaped(network.down, network.up) as line,
+        pupil_site(accept, line, slides) as origin,
+    ):
         context = await browser.new_context(locale="fr-FR", viewport={"width": 1280, "height": 800})
         try:
             page = await context.new_page()
             await page.add_init_script(f"window.lineBoard = {json.dumps(page_board())};")
             await page.add_init_script(path=PAGE_JS)
-            await PupilSite(accept, line).serve(page)
-            await page.route(f"{ORIGIN}/slides/*.png", _slides(material))
-            await page.goto(LINK)
+            await page.goto(origin + PATH)
             lesson = Lesson(material, sink)
             teaching = asyncio.create_task(lesson.run(SETTLE_S))
             begun_s = time.time()
@@ -157,16 +159,6 @@ async def _attend(line: Shaper, network: Network, begun_s: float, seconds: float
         back_s = time.time()
     await asyncio.sleep(max(0.0, begun_s + SETTLE_S + seconds - time.time()))
     return back_s
-
-
-def _slides(material: Material) -> Callable[[Route], Awaitable[None]]:
-    pictures = [material.png(number) for number in range(2)]
-
-    async def answer(route: Route) -> None:
-        number = int(route.request.url.rpartition("/")[2].removesuffix(".png"))
-        await route.fulfill(body=pictures[number], content_type="image/png")
-
-    return answer
 
 
 def figures(lesson: Lesson, looks: Sequence[Look], begun_s: float, seconds: float, back_s: float | None) -> Row:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+import mimetypes
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from email.parser import BytesParser
+from http import HTTPStatus
 from itertools import count
 from pathlib import Path
-
-from playwright.async_api import Page, Route
 
 import web
 from tests.networks.shaper import Shaper
 from web.csp import policy
 
-ORIGIN = "http://localhost"
-"""A secure context, which WebRTC's microphones and worklets need; nothing listens there."""
-LINK = f"{ORIGIN}/j/lesson"
+HOST = "127.0.0.1"
+"""A secure context without TLS, which WebRTC's microphones and worklets need."""
+PATH = "/j/lesson"
+"""Of a pupil's link."""
 _WEB = Path(next(iter(web.__path__)))
 _JOIN = {
     "token": "t",
@@ -36,39 +40,82 @@ _JOIN = {
     },
 }
 
+Accept = Callable[[str, str], Awaitable[str]]
+"""Takes a new viewer's name and offer; returns the room's answer."""
 
-class PupilSite:
-    """Answers a page as the centre does, and nothing while the line is cut.
 
-    ``accept`` takes a new viewer's name and offer and returns the room's answer, which goes through ``line``.
-    Candidates that the page sends after its offer reach nobody: the room learns the line's address alone.
-    """
-
-    def __init__(self, accept: Callable[[str, str], Awaitable[str]], line: Shaper) -> None:
+class _Site:
+    def __init__(self, accept: Accept, line: Shaper, pictures: Mapping[str, bytes]) -> None:
         self._accept = accept
         self._line = line
+        self._pictures = pictures
         self._html = (_WEB / "pupil" / "index.html").read_text(encoding="utf-8")
         self._numbers = count(1)
+        self._open: set[StreamWriter] = set()
 
-    async def serve(self, page: Page) -> None:
-        """Answer this page from now on."""
-        await page.route(f"{ORIGIN}/**", self._answer)
+    async def serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """Answer one request; where there is no answer, break the connection as a line does."""
+        self._open.add(writer)
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                request, _, fields = (await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")
+                length = int(BytesParser().parsebytes(fields)["Content-Length"] or 0)
+                body = (await reader.readexactly(length)).decode()
+                answer = await self._answer(request.split()[1].decode(), body)
+                if answer is None:
+                    writer.transport.abort()
+                else:
+                    writer.write(answer)
+                    await writer.drain()
+        finally:
+            writer.close()
+            self._open.discard(writer)
 
-    async def _answer(self, route: Route) -> None:
-        path = route.request.url.removeprefix(ORIGIN)
+    def close(self) -> None:
+        """Close connections on which nothing was asked: a browser opens some in advance."""
+        for writer in self._open:
+            writer.close()
+
+    async def _answer(self, path: str, body: str) -> bytes | None:
         if self._line.is_cut or path == "/events":
-            await route.abort("connectionfailed")
-        elif path.startswith("/static/"):
-            await route.fulfill(path=_WEB / path.removeprefix("/static/"))
-        elif path == "/whep/room":
-            offer = self._line.offer(route.request.post_data or "")
+            return None
+        if path.startswith("/static/"):
+            file = _WEB / path.removeprefix("/static/")
+            return _response(HTTPStatus.OK, file.read_bytes(), mimetypes.guess_type(file)[0])
+        if path in self._pictures:
+            return _response(HTTPStatus.OK, self._pictures[path], "image/png")
+        if path == "/whep/room":
+            offer = self._line.offer(body)
             await asyncio.sleep(self._line.round_trip_s)
             answer = await self._line.answer(await self._accept(f"pupil-{next(self._numbers)}", offer))
-            await route.fulfill(status=201, body=answer, headers={"Location": "/whep/room/pupil"})
-        elif path == "/api/v1/join":
-            await route.fulfill(body=json.dumps(_JOIN), content_type="application/json")
-        elif path == "/" or path.startswith("/j/"):
-            headers = {"Content-Security-Policy": policy(self._html)}
-            await route.fulfill(body=self._html, content_type="text/html; charset=utf-8", headers=headers)
-        else:
-            await route.fulfill(status=204)
+            return _response(HTTPStatus.CREATED, answer.encode(), "application/sdp", Location="/whep/room/pupil")
+        if path == "/api/v1/join":
+            return _response(HTTPStatus.OK, json.dumps(_JOIN).encode(), "application/json")
+        if path == "/" or path.startswith("/j/"):
+            security = {"Content-Security-Policy": policy(self._html)}
+            return _response(HTTPStatus.OK, self._html.encode(), "text/html; charset=utf-8", **security)
+        return _response(HTTPStatus.NO_CONTENT)
+
+
+def _response(status: HTTPStatus, body: bytes = b"", content_type: str | None = None, **fields: str) -> bytes:
+    all_fields = {"Content-Length": str(len(body)), "Connection": "close", **fields}
+    if content_type:
+        all_fields["Content-Type"] = content_type
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in all_fields.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+@asynccontextmanager
+async def pupil_site(accept: Accept, line: Shaper, pictures: Mapping[str, bytes] | None = None) -> AsyncIterator[str]:
+    """Answer as the centre does, and nothing while the line is cut; yield the site's address.
+
+    The answer of ``accept`` goes through ``line``. Candidates that a page sends after its offer reach nobody: the room
+    learns the line's address alone. ``pictures`` are further files (PNG) by their path.
+    """
+    site = _Site(accept, line, pictures or {})
+    server = await asyncio.start_server(site.serve, HOST)
+    try:
+        yield f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        site.close()

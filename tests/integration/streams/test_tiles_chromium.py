@@ -18,7 +18,7 @@ from tests.integration.streams.conftest import Room
 from tests.integration.streams.sources import speak
 from tests.integration.streams.test_chromium import FLAGS
 from tests.integration.streams.test_tiles import AS_TILES, THIN, bgr, board, written
-from tests.networks.pupil_site import ORIGIN, PupilSite
+from tests.networks.pupil_site import pupil_site
 from tests.networks.shaper import Line, shaped
 from tests.peers import need
 
@@ -76,9 +76,11 @@ async def test_chromium_shows_the_board_and_plays_the_sound(room: Room, page: Pa
     room.feed(speak(room.publisher))
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    async with shaped(Line(delay_s=0.1), Line(delay_s=0.1)) as line:
-        await PupilSite(lambda viewer, offer: room.publisher.accept(viewer, offer, ()), line).serve(page)
-        await page.goto(f"{ORIGIN}/")
+    async with (
+        shaped(Line(delay_s=0.1), Line(delay_s=0.1)) as line,
+        pupil_site(lambda viewer, offer: room.publisher.accept(viewer, offer, ()), line) as origin,
+    ):
+        await page.goto(f"{origin}/")
         await page.evaluate(_BEGIN_JS)
         await expect(page.locator("#tile-board")).to_have_attribute("data-state", "playing", timeout=15_000)
         room.publisher.force("pupil-1", AS_TILES)
