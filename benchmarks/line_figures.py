@@ -21,7 +21,7 @@ OUT_OF_STEP_S = 0.35
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at the page. Counts are of its present connection, as Chromium's getStats has them."""
+    """One look at the page. Counts are of its present connection, as getStats has them (W3C webrtc-stats)."""
 
     at_s: float
     connection: int

@@ -27,6 +27,7 @@ def machine() -> dict[str, Any]:
         "os": f"{release.get('PRETTY_NAME', 'Linux')}, kernel {platform.release()}",
         "python": platform.python_version(),
         "chromium": _version("chromium", "--version"),
+        "firefox": _version("firefox-esr", "--version"),
         "mosquitto": _version("mosquitto", "-h"),
         **{name: importlib.metadata.version(name) for name in PACKAGES},
     }
@@ -34,7 +35,7 @@ def machine() -> dict[str, Any]:
 
 def machine_line(found: dict[str, Any]) -> str:
     """Return the machine in one line."""
-    versions = ", ".join(f"{name} {found[name]}" for name in ("python", "chromium", "mosquitto", *PACKAGES))
+    versions = ", ".join(f"{name} {found[name]}" for name in ("python", "chromium", "firefox", "mosquitto", *PACKAGES))
     return (
         f"{found['cores']} × {found['cpu']}, {found['memory_gb']} GB, {found['os']}; {versions}; "
         f"load before {found['load_1_min']}"

@@ -2,10 +2,11 @@
 
     python -m benchmarks.networks --json
 
-The pupil's own page in a real Chromium, behind a line whose every loss and delay is repeatable
+The pupil's own page in a real browser, behind a line whose every loss and delay is repeatable
 (`tests.networks.shaper`). The room is Estrade's publisher with camera 720p30, a board of 1080p on which a hand writes
-once a second, another slide each 20 s, and a voice. ``aiortc`` in each row is the same lesson by aiortc's own sender:
-720p and 1080p, an encoder for each, adapted by REMB alone.
+once a second, another slide each 20 s, and a voice. The figures of a row are Chromium's; ``firefox`` in each row are
+those of Debian's Firefox, which has no H.264 and is sent VP8, and the bars hold for both. ``aiortc`` is the same lesson
+in Chromium by aiortc's own sender: 720p and 1080p, an encoder for each, adapted by REMB alone.
 
 | network | down, up | one way | jitter | queue | loss | after |
 | --- | --- | --- | --- | --- | --- | --- |
@@ -22,11 +23,11 @@ Queues are what a modem or a cell holds before it drops (RFC 8868 §4.3: 0.3 s n
 to the pupil and back. Signalling takes one round trip and loses nothing, but in the outage.
 
 Figures are of the time from `SETTLE_S` after *Entrer* on; ``joining_gap_percent`` is of the time before.
-``sound_gap_percent``: played samples that Chromium made up; ``sound_with_holes_percent``: seconds in which that took
+``sound_gap_percent``: played samples that the browser made up; ``sound_with_holes_percent``: seconds in which that took
 longer than 100 ms at once; ``board_age_p95_s``: since when something was missing of the board as it was seen;
 ``ink_p95_s``: from a stroke's capture until it is seen; ``new_slide_s``: until the slowest slide can be read in 97 of
 100 places, or how long it was shown where it never could, as with the half-size video, in which 24 px text is blurred;
-``freezes``: of the camera, as Chromium counts them. ``room_late_p99_s`` is how late the room's own voice was: room,
+``freezes``: of the camera, as the browser counts them. ``room_late_p99_s`` is how late the room's own voice was: room,
 line and page share one machine, and where this is more than 0.05 the row tells of the machine and not of the line.
 """
 
@@ -42,19 +43,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, async_playwright
-
 from benchmarks import line_figures
 from benchmarks.line_figures import Look
 from benchmarks.line_lesson import SLIDE_S, Lesson, Material, Room, page_board
 from benchmarks.machine import machine, machine_line
 from benchmarks.peers.single_encoder import SingleEncoderRoom
-from tests import chromium
-from tests.browser.people import Pupil
+from benchmarks.pupil_pages import chromium_page, firefox_page
+from tests.browser.people import Attendee
 from tests.integration.streams.conftest import open_room
 from tests.networks.pupil_site import PATH, Accept, pupil_site
 from tests.networks.shaper import Line, Shaper, shaped
-from tests.peers import need
 
 SETTLE_S = 15.0
 """Who comes in is given the best first; by then the room knows the line."""
@@ -93,7 +91,7 @@ BARS = {
     "loss-20": {"sound_with_holes_percent": 1.0},
     "outage-30s": {"recover_s": 3.0},
 }
-"""DESIGN §10."""
+"""DESIGN §10; for both browsers."""
 
 
 @asynccontextmanager
@@ -114,38 +112,40 @@ async def aiortc_room() -> AsyncIterator[tuple[Room, Accept]]:
         await room.close()
 
 
-ROOMS = {"estrade": estrade_room, "aiortc": aiortc_room}
+WAYS = {
+    "estrade": (estrade_room, chromium_page),
+    "firefox": (estrade_room, firefox_page),
+    "aiortc": (aiortc_room, chromium_page),
+}
+"""Room and browser; the figures of the first are the row's own."""
 
 
-async def watch(room: str, network: Network, material: Material, browser: Browser, seconds: float) -> Row:
+async def watch(way: str, network: Network, material: Material, seconds: float) -> Row:
     """Let a pupil attend a lesson behind a line; return the figures."""
+    open_a_room, open_page = WAYS[way]
     slides = {path: material.png(number) for number, path in enumerate(page_board()["slides"])}
+    looking = f"window.lineBoard = {json.dumps(page_board())};\n{PAGE_JS.read_text()}"
     async with (
-        ROOMS[room]() as (sink, accept),
+        open_a_room() as (sink, accept),
         shaped(network.down, network.up) as line,
         pupil_site(accept, line, slides) as origin,
+        # a browser for each: what one room left in it costs the other nothing
+        open_page(looking) as page,
     ):
-        context = await browser.new_context(locale="fr-FR", viewport={"width": 1280, "height": 800})
-        try:
-            page = await context.new_page()
-            await page.add_init_script(f"window.lineBoard = {json.dumps(page_board())};")
-            await page.add_init_script(path=PAGE_JS)
-            await page.goto(origin + PATH)
-            lesson = Lesson(material, sink)
-            teaching = asyncio.create_task(lesson.run(SETTLE_S))
-            begun_s = time.time()
-            await Pupil(page).enter("Lina")
-            back_s = await _attend(line, network, begun_s, seconds)
-            looks = [Look.of(told) for told in await page.evaluate("lineLooks")]
-            teaching.cancel()
-            with suppress(asyncio.CancelledError):
-                await teaching
-            found = figures(lesson, looks, begun_s, seconds, back_s)
-            found["room_late_p99_s"] = round(sorted(lesson.late_s)[int(0.99 * len(lesson.late_s))], 3)
-            found["sent_kbps"] = round(line.to_viewer.bytes * 8e-3 / (time.time() - begun_s), 1)
-            return found
-        finally:
-            await context.close()
+        await page.goto(origin + PATH)
+        lesson = Lesson(material, sink)
+        teaching = asyncio.create_task(lesson.run(SETTLE_S))
+        begun_s = time.time()
+        await Attendee(page).enter("Lina")
+        back_s = await _attend(line, network, begun_s, seconds)
+        looks = [Look.of(told) for told in await page.evaluate("lineLooks")]
+        teaching.cancel()
+        with suppress(asyncio.CancelledError):
+            await teaching
+        found = figures(lesson, looks, begun_s, seconds, back_s)
+        found["room_late_p99_s"] = round(sorted(lesson.late_s)[int(0.99 * len(lesson.late_s))], 3)
+        found["sent_kbps"] = round(line.to_viewer.bytes * 8e-3 / (time.time() - begun_s), 1)
+        return found
 
 
 async def _attend(line: Shaper, network: Network, begun_s: float, seconds: float) -> float | None:
@@ -204,12 +204,14 @@ def _rounded(value: float | None) -> float | None:
 
 
 def missed(rows: Sequence[Row]) -> list[str]:
-    """Return the bars of the design that these rows miss."""
+    """Return the bars of the design that these rows miss, in either browser."""
+    told = [(row["network"], row["network"], row) for row in rows]
+    told += [(row["network"], f"{row['network']} firefox", row["firefox"]) for row in rows if "firefox" in row]
     return [
-        f"{row['network']} {key}"
-        for row in rows
-        for key, most in BARS.get(row["network"], {}).items()
-        if row[key] is None or row[key] > most
+        f"{name} {key}"
+        for network, name, found in told
+        for key, most in BARS.get(network, {}).items()
+        if found[key] is None or found[key] > most
     ]
 
 
@@ -218,20 +220,18 @@ async def run(given: argparse.Namespace, tell: Callable[[str], None]) -> Row:
     found = machine()
     tell(machine_line(found))
     material = await asyncio.to_thread(Material.make)
+    left_out = {"aiortc": given.no_aiortc, "firefox": given.no_firefox}
+    ways = [way for way in WAYS if not left_out.get(way)]
     rows = []
-    async with async_playwright() as playwright:
-        for name in given.only or NETWORKS:
-            network = NETWORKS[name]
-            seconds = max(given.seconds, OUTAGE_ROW_S) if network.has_outage else given.seconds
-            row: Row = {"network": name}
-            for room in ["estrade"] if given.no_aiortc else ROOMS:
-                # a browser for each: what one room left in it costs the other nothing
-                browser = await chromium.launch(playwright, need(chromium.PROGRAM, chromium.PACKAGE))
-                measured = await watch(room, network, material, browser, seconds)
-                await browser.close()
-                tell(f"  {name} {room}: " + ", ".join(f"{key} {value}" for key, value in measured.items()))
-                row |= measured if room == "estrade" else {room: measured}
-            rows.append(row)
+    for name in given.only or NETWORKS:
+        network = NETWORKS[name]
+        seconds = max(given.seconds, OUTAGE_ROW_S) if network.has_outage else given.seconds
+        row: Row = {"network": name}
+        for way in ways:
+            measured = await watch(way, network, material, seconds)
+            tell(f"  {name} {way}: " + ", ".join(f"{key} {value}" for key, value in measured.items()))
+            row |= measured if way == "estrade" else {way: measured}
+        rows.append(row)
     return {"benchmark": "networks", "machine": found, "rows": rows, "bars_missed": missed(rows)}
 
 
@@ -243,6 +243,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="end with one JSON object on a line")
     parser.add_argument("--only", action="append", choices=tuple(NETWORKS), help="this line alone; can be repeated")
     parser.add_argument("--no-aiortc", action="store_true", help="leave aiortc's own sender out")
+    parser.add_argument("--no-firefox", action="store_true", help="leave Firefox out")
     given = parser.parse_args()
     result = asyncio.run(run(given, lambda line: print(line, flush=True)))
     if given.json:

@@ -146,7 +146,7 @@ class FirefoxPage:
 
 
 class Firefox:
-    """A headless Firefox that runs. Its pages record what they present (`presented.js`)."""
+    """A headless Firefox that runs."""
 
     def __init__(self, bidi: Bidi) -> None:
         self._bidi = bidi
@@ -155,13 +155,17 @@ class Firefox:
         """Begin the session."""
         await self._bidi.command("session.new", capabilities={})
         await self._bidi.command("session.subscribe", events=["log.entryAdded", "network.beforeRequestSent"])
-        recorder = f"() => {{ {PRESENTED_JS.read_text()} }}"
-        await self._bidi.command("script.addPreloadScript", functionDeclaration=recorder)
 
-    async def page(self) -> FirefoxPage:
-        """Return an empty page: of several in one window, only the front one is drawn."""
+    async def page(self, script: str | None = None) -> FirefoxPage:
+        """Return an empty page in a window of its own: in a shared one, only the front page is drawn.
+
+        ``script`` runs before its own; without one the page records what it presents (`presented.js`).
+        """
         user = (await self._bidi.command("browser.createUserContext"))["userContext"]
         opened = await self._bidi.command("browsingContext.create", type="window", userContext=user)
+        function = f"() => {{ {PRESENTED_JS.read_text() if script is None else script} }}"
+        contexts = [opened["context"]]
+        await self._bidi.command("script.addPreloadScript", functionDeclaration=function, contexts=contexts)
         return FirefoxPage(self._bidi, opened["context"])
 
     def complaints(self, *ours: str) -> list[str]:

@@ -104,3 +104,10 @@ def test_back_is_when_both_sound_and_picture_are() -> None:
 def test_a_bar_is_missed_by_what_is_over_it_or_was_never_reached() -> None:
     row = {"network": "64k", "sound_gap_percent": 1.0, "ink_p95_s": 2.01, "new_slide_s": 9.0}
     assert missed([row, {"network": "outage-30s", "recover_s": None}]) == ["64k ink_p95_s", "outage-30s recover_s"]
+
+
+def test_the_bars_hold_in_firefox_too() -> None:
+    good, bad = {"sound_with_holes_percent": 1.0}, {"sound_with_holes_percent": 1.01}
+    rows = [{"network": "loss-20", **good, "firefox": bad}, {"network": "fibre", **bad, "firefox": bad}]
+    assert missed(rows) == ["loss-20 firefox sound_with_holes_percent"]
+    assert missed([{"network": "loss-20", **good, "firefox": good}]) == []
