@@ -36,9 +36,16 @@ LESSON_S = 600.0
 REAL_FAULTS = {
     "muted": ("document.getElementById('mute').click()", "document.getElementById('mute').click()"),
     "volume-0": ("document.getElementById('camera').volume = 0", "document.getElementById('camera').volume = 1"),
-    "blocked": ("document.getElementById('camera').pause()", "document.getElementById('camera').play()"),
+    "blocked": (
+        """(() => {
+          const speaker = document.getElementById('camera');
+          speaker.play = () => Promise.reject(new DOMException('', 'NotAllowedError'));
+          speaker.pause();
+        })()""",
+        "(delete document.getElementById('camera').play, document.getElementById('sound-ask').click())",
+    ),
 }
-"""What is done on the page, and undone; the page itself plays on again a second after a pause."""
+"""What is done on the page, and undone. A pause alone is none: the page plays on within a second."""
 
 
 def model(lessons: int, rooms: int, seed: int, tell: Callable[[str], None]) -> dict[str, Any]:
