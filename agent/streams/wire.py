@@ -14,7 +14,7 @@ import logging
 import random
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -28,20 +28,20 @@ from aiortc.mediastreams import MediaStreamTrack
 from aiortc.rtcdtlstransport import RtpRouter
 from aiortc.rtcicetransport import parse_stun_turn_uri
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpCodecParameters, RTCRtpSendParameters
-from aiortc.rtcrtpsender import RTP_HISTORY_SIZE, RTCEncodedFrame  # type: ignore[attr-defined]  # aiortc's own
+from aiortc.rtcrtpsender import RTP_HISTORY_SIZE, RTT_ALPHA, RTCEncodedFrame  # type: ignore[attr-defined]  # aiortc's own
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_SR,
     AnyRtcpPacket,
     RtcpByePacket,
     RtcpPsfbPacket,
-    RtcpReceiverInfo,
     RtcpRrPacket,
     RtcpRtpfbPacket,
     RtcpSdesPacket,
     RtcpSourceInfo,
     RtcpSrPacket,
     RtpPacket,
+    is_rtcp,
     unpack_remb_fci,
 )
 
@@ -269,18 +269,47 @@ class TakenSender(RTCRtpSender):
         self._source.on_key_wanted()
 
     async def _handle_rtcp_packet(self, packet: AnyRtcpPacket) -> None:
-        if isinstance(packet, RtcpRtpfbPacket):
-            del packet.lost[MOST_LOST:]
-        await super()._handle_rtcp_packet(packet)
-        report, estimate = None, None
         if isinstance(packet, RtcpRrPacket | RtcpSrPacket):
-            report = next((self._report(one) for one in packet.reports if one.ssrc == self._ssrc), None)
-        elif isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
+            for one in packet.reports:
+                if one.ssrc == self._ssrc:
+                    self.hear_report(one.packets_lost, one.highest_sequence, one.jitter, one.lsr, one.dlsr)
+            return
+        if isinstance(packet, RtcpRtpfbPacket):
+            packet.lost = [sequence & 0xFFFF for sequence in packet.lost[:MOST_LOST]]
+        await super()._handle_rtcp_packet(packet)
+        estimate = None
+        if isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
             try:
                 estimate = unpack_remb_fci(packet.fci)[0]
             except ValueError:
                 estimate = None
-        self._source.on_report(report, estimate)
+        self._source.on_report(None, estimate)
+
+    def hear_report(self, lost: int, highest: int, jitter: int, lsr: int, dlsr: int) -> None:
+        """Hear what a receiver reports of this track, in RTCP's units (RFC 3550 §6.4.1)."""
+        private = cast("Any", self)
+        if dlsr and lsr == private._RTCRtpSender__lsr:
+            round_trip_s = time.time() - private._RTCRtpSender__lsr_time - dlsr / 65536
+            before_s = self.round_trip_s
+            private._RTCRtpSender__rtt = (
+                round_trip_s if before_s is None else RTT_ALPHA * before_s + (1 - RTT_ALPHA) * round_trip_s
+            )
+        self._source.on_report(Report(lost, highest, jitter / self._rate_hz, self.round_trip_s), None)
+
+    def hear_lost(self, sequences: Sequence[int]) -> None:
+        """Hear which packets a viewer missed (RFC 4585 §6.2.1)."""
+        for sequence in sequences:
+            self._source.send_again(sequence)
+        self._source.on_report(None, None)
+
+    def hear_key_wanted(self) -> None:
+        """Hear that a viewer cannot decode on."""
+        self._source.on_key_wanted()
+        self._source.on_report(None, None)
+
+    def hear_estimate(self, estimate_bps: int) -> None:
+        """Hear how much a viewer thinks that its line carries."""
+        self._source.on_report(None, estimate_bps)
 
     def numbers(self) -> Numbers:
         """Return what packets that leave beside this object carry; they go on where aiortc's stopped."""
@@ -321,9 +350,6 @@ class TakenSender(RTCRtpSender):
         round_trip_s: float | None = cast("Any", self)._RTCRtpSender__rtt
         return round_trip_s
 
-    def _report(self, info: RtcpReceiverInfo) -> Report:
-        return Report(info.packets_lost, info.highest_sequence, info.jitter / self._rate_hz, self.round_trip_s)
-
 
 def take_over(sender: RTCRtpSender, source: Source, clock: RoomClock, rate_hz: int) -> TakenSender:
     """Let ``sender`` send what ``source`` gives instead of encoding its track. Before it is started."""
@@ -348,13 +374,22 @@ class ListeningRouter(RtpRouter):
 
     def route_rtcp(self, packet: AnyRtcpPacket) -> set[Any]:
         if isinstance(packet, RtcpRrPacket | RtcpSrPacket):
-            if len(self._reporters) < MOST_REPORTERS:
-                self._reporters.add(packet.ssrc)
-        elif isinstance(packet, RtcpByePacket) and self._reporters:
-            self._reporters.difference_update(packet.sources)
+            self.hear_reporter(packet.ssrc)
+        elif isinstance(packet, RtcpByePacket):
+            self.hear_goodbye(packet.sources)
+        return super().route_rtcp(packet)
+
+    def hear_reporter(self, ssrc: int) -> None:
+        """Hear as whom the viewer reports."""
+        if len(self._reporters) < MOST_REPORTERS:
+            self._reporters.add(ssrc)
+
+    def hear_goodbye(self, ssrcs: Iterable[int]) -> None:
+        """Hear for whom it says BYE."""
+        if self._reporters:
+            self._reporters.difference_update(ssrcs)
             if not self._reporters:
                 self._on_goodbye()
-        return super().route_rtcp(packet)
 
 
 def hear_goodbye(peer: RTCPeerConnection, on_goodbye: Callable[[], None]) -> None:
@@ -442,6 +477,15 @@ class PatientStun(StunProtocol):
     aioice gives each of those half a second, and closes the connection after six: a thin line whose queue makes the way
     there and back longer than that would lose every viewer after 30 s. Made by `be_patient`.
     """
+
+    on_rtcp: Callable[[bytes], bool] | None = None
+    """Is given each packet with RTCP first, and says whether that was all."""
+
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        took = self.on_rtcp
+        if took is not None and isinstance(data, bytes) and is_rtcp(data) and 127 < data[0] < 192 and took(data):
+            return
+        super().datagram_received(data, addr)
 
     async def request(
         self,

@@ -98,7 +98,7 @@ class DirectPath:
         self.tag_bytes = tag_bytes
         self.lost = 0
         """Packets that the kernel had no place for; nobody waits for it."""
-        self._dtls = dtls
+        self.dtls = dtls
         self._srtp = dtls._tx_srtp
         self._session = self._srtp._srtp[0]
         self.is_direct: bool | None = None
@@ -117,7 +117,7 @@ class DirectPath:
         self._look()
 
     def _look(self) -> None:
-        if self._dtls._state is not State.CONNECTED:
+        if self.dtls._state is not State.CONNECTED:
             self.close()
 
     def send_burst(self, bench: Workbench, layout: Layout) -> bool:

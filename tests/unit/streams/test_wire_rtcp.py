@@ -1,17 +1,35 @@
-"""RTCP of viewers: what leaves for all tracks of one together."""
+"""RTCP of viewers: what leaves for all tracks of one together, and what is read of what comes."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import random
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from aiortc import RTCRtpSender
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender
 from aiortc.rtcrtpparameters import RTCRtcpParameters, RTCRtpCodecParameters, RTCRtpSendParameters
-from aiortc.rtp import AnyRtcpPacket, RtcpByePacket, RtcpPacket, RtcpSdesPacket, RtcpSrPacket
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    RTCP_PSFB_FIR,
+    RTCP_PSFB_PLI,
+    RTCP_RTPFB_NACK,
+    AnyRtcpPacket,
+    RtcpByePacket,
+    RtcpPacket,
+    RtcpPsfbPacket,
+    RtcpReceiverInfo,
+    RtcpRrPacket,
+    RtcpRtpfbPacket,
+    RtcpSdesPacket,
+    RtcpSenderInfo,
+    RtcpSourceInfo,
+    RtcpSrPacket,
+    pack_remb_fci,
+)
 from pylibsrtp import Policy, Session
 
 from agent.streams import wire, wire_path, wire_rtcp
@@ -45,11 +63,22 @@ class Transport:
 
 
 class Source(AiortcSender):
-    """A track whose packets leave by another way."""
+    """A track whose packets leave by another way; it keeps what it is told."""
 
     def __init__(self) -> None:
         super().__init__()
         self.left: tuple[int, float] | None = None
+        self.told: list[object] = []
+
+    def on_key_wanted(self) -> None:
+        self.told.append("key")
+
+    def on_report(self, report: wire.Report | None, estimate_bps: int | None) -> None:
+        self.told.append((report, estimate_bps))
+
+    def send_again(self, sequence: int) -> bool:
+        self.told.append(sequence)
+        return True
 
     @property
     def newest(self) -> tuple[int, float] | None:
@@ -83,9 +112,15 @@ class Viewer:
         pair = SimpleNamespace(
             remote_addr=("192.0.2.1", 5), protocol=SimpleNamespace(transport=Relay(self.packets.append))
         )
-        self.connection = SimpleNamespace(_nominated={1: pair})
+        self.protocol = SimpleNamespace(on_rtcp=None)
+        self.connection = SimpleNamespace(_nominated={1: pair}, _protocols=[self.protocol])
         ice = SimpleNamespace(_connection=self.connection)
         self.dtls = Dtls(session(here, Policy.SSRC_ANY_OUTBOUND), ice)
+        self.byes: list[str] = []
+        self.router = wire.ListeningRouter()
+        self.router._on_goodbye, self.router._reporters = lambda: self.byes.append("bye"), set()
+        private = cast("Any", self.dtls)
+        private._rtp_router, private._rx_srtp = self.router, session(there, Policy.SSRC_ANY_INBOUND)
         self._unprotect = session(here, Policy.SSRC_ANY_INBOUND).unprotect_rtcp
         self.protect = session(there, Policy.SSRC_ANY_OUTBOUND).protect_rtcp
         self.path = wire_path.DirectPath(self.dtls, 16)
@@ -93,6 +128,20 @@ class Viewer:
 
     def _call_at(self, mono_s: float, call: Callable[[], None]) -> None:
         self.timers.append((mono_s, call))
+
+    def comes(self, *packets: AnyRtcpPacket | bytes) -> bool:
+        """Let a compound packet come from the viewer; say whether it was taken."""
+        self.path.is_direct = True  # in place of the relay that keeps what leaves
+        took: bool = self.protocol.on_rtcp(self.protect(b"".join(map(bytes, packets))))
+        self.path.is_direct = False
+        return took
+
+    def told(self) -> list[list[object]]:
+        """Return what each track was told since the last call."""
+        told = [source.told for source in self.sources]
+        for source in self.sources:
+            source.told = []
+        return told
 
     async def start(self) -> None:
         for sender in self.senders:
@@ -161,7 +210,132 @@ async def test_a_round_trip_is_counted_from_the_report_that_left(viewer: Viewer)
     viewer.sources[0].leave(77, 1_001.0, 900)
     (report, _) = viewer.tick()
     assert isinstance(report, RtcpSrPacket)
-    private = cast("Any", viewer.senders[0])
-    assert private._RTCRtpSender__lsr == (report.sender_info.ntp_timestamp >> 16) & 0xFFFFFFFF
+    lsr = (report.sender_info.ntp_timestamp >> 16) & 0xFFFFFFFF
+    seen = RtcpReceiverInfo(viewer.senders[0]._ssrc, 0, 0, 1, 0, lsr, dlsr=32768)
+    cast("Any", viewer.senders[0])._RTCRtpSender__lsr_time -= 0.7
+    viewer.comes(RtcpRrPacket(1, [seen]))
+    (((told, _),), *_) = cast("Any", viewer.told())
+    assert told.round_trip_s == pytest.approx(0.2, abs=0.1)
     viewer.tick()
-    assert private._RTCRtpSender__lsr is None, "the viewer may mean an earlier one"
+    viewer.comes(RtcpRrPacket(1, [seen]))
+    (((again, _),), *_) = cast("Any", viewer.told())
+    assert again.round_trip_s == told.round_trip_s, "the viewer may mean an earlier one: nothing new is known"
+
+
+async def test_each_track_is_told_what_a_viewer_says_of_it(viewer: Viewer) -> None:
+    first, second, third = (sender._ssrc for sender in viewer.senders)
+    infos = [RtcpReceiverInfo(third, 9, -3, 70_000, 1800, 0, 0), RtcpReceiverInfo(5, 9, 7, 1, 1, 0, 0)]
+    estimate = RtcpPsfbPacket(RTCP_PSFB_APP, 1, 0, pack_remb_fci(800_000, [9, first, third]))
+    assert viewer.comes(
+        RtcpRrPacket(1, infos),
+        RtcpSdesPacket([RtcpSourceInfo(1, [(1, b"pupil")])]),
+        estimate,
+        RtcpPsfbPacket(RTCP_PSFB_PLI, 1, second),
+        RtcpRtpfbPacket(RTCP_RTPFB_NACK, 1, first, [7, 9, 65_535, 65_536]),
+    )
+    report = wire.Report(-3, 70_000, 0.02, None)
+    seen = (None, None)
+    assert viewer.told() == [
+        [(None, 800_000), 7, 9, 65_535, 0, seen],
+        ["key", seen],
+        [(report, None), (None, 800_000)],
+    ]
+
+
+async def test_sender_reports_and_full_intra_requests_of_a_viewer_are_read(viewer: Viewer) -> None:
+    about = viewer.senders[1]._ssrc
+    info = RtcpReceiverInfo(about, 0, 4, 8, 0, 0, 0)
+    entry = about.to_bytes(4, "big") + bytes(4)
+    fir = RtcpPsfbPacket(RTCP_PSFB_FIR, 1, 0, entry)
+    assert viewer.comes(RtcpSrPacket(1, RtcpSenderInfo(1, 2, 3, 4), [info]), fir)
+    assert viewer.told()[1] == [(wire.Report(4, 8, 0.0, None), None), "key", (None, None)]
+
+
+async def test_a_goodbye_is_heard_here_as_by_aiortc(viewer: Viewer) -> None:
+    viewer.comes(RtcpRrPacket(1))
+    viewer.comes(RtcpRrPacket(2), RtcpByePacket([1, 3]))
+    assert viewer.byes == []
+    viewer.comes(RtcpRrPacket(2), RtcpByePacket([2]))
+    assert viewer.byes == ["bye"]
+
+
+async def test_of_a_nack_that_names_thousands_a_few_are_looked_for(viewer: Viewer) -> None:
+    viewer.comes(RtcpRtpfbPacket(RTCP_RTPFB_NACK, 1, viewer.senders[0]._ssrc, list(range(2_000))))
+    assert viewer.told()[0] == [*range(wire.MOST_LOST), (None, None)]
+
+
+async def test_through_a_relay_all_is_left_to_aiortc(viewer: Viewer) -> None:
+    assert viewer.path.is_direct is False
+    assert viewer.protocol.on_rtcp(viewer.protect(bytes(RtcpRrPacket(1)))) is False
+    assert viewer.router._reporters == set()
+
+
+async def test_what_was_forged_repeated_or_is_too_long_is_dropped(viewer: Viewer) -> None:
+    viewer.path.is_direct = True
+    sealed = viewer.protect(bytes(RtcpPsfbPacket(RTCP_PSFB_PLI, 1, viewer.senders[0]._ssrc)))
+    take = viewer.protocol.on_rtcp
+    for data in (sealed[:-1] + bytes([sealed[-1] ^ 1]), sealed[:9], b"\x80\xc9", b"\x80\xc9" + bytes(3_000)):
+        assert take(data)
+    assert viewer.told() == [[], [], []]
+    assert take(sealed)
+    assert take(sealed)
+    assert viewer.told() == [["key", (None, None)], [], []], "the second time it is a replay"
+
+
+async def test_nothing_is_read_beyond_the_end_of_a_packet_whatever_it_says(viewer: Viewer) -> None:
+    """What lies behind it in memory is another viewer's."""
+    about = viewer.senders[0]._ssrc
+    info = RtcpReceiverInfo(about, 0, 4, 8, 0, 0, 0)
+    whole = bytes(RtcpRrPacket(1, [info] * 8)) + bytes(RtcpRtpfbPacket(RTCP_RTPFB_NACK, 1, about, [1, 100, 200]))
+    padded = bytearray(bytes(RtcpRtpfbPacket(RTCP_RTPFB_NACK, 1, about, [1, 100])))
+    padded[0] |= 0x20
+    padded[-4:] = bytes([0, 0, 0, 4])
+    dice = random.Random(7)
+    viewer.comes(whole)
+    assert len(viewer.told()[0]) == 12
+    viewer.comes(whole[:8])  # as long as it says, it would reach into the packet before it
+    assert viewer.told()[0] == []
+    estimate = bytes(RtcpPsfbPacket(RTCP_PSFB_APP, 1, 0, pack_remb_fci(800_000, [about])))
+    viewer.comes(estimate)
+    assert viewer.told()[0] == [(None, 800_000)]
+    viewer.comes(estimate[:2] + b"\x00\x02" + estimate[4:12])
+    assert viewer.told()[0] == []
+    cut = bytearray(bytes(RtcpRrPacket(1, [info])))
+    cut[0] |= 0x1F  # 31 blocks are promised, one is there
+    viewer.comes(bytes(cut))
+    assert len(viewer.told()[0]) == 1
+    viewer.comes(bytes(padded))
+    assert viewer.told()[0] == [1, (None, None)], "what fills a packet up names no loss"
+    for bad in (b"\x80\xcd\x00\x01" + bytes(4), b"\x8f\xce\x00\x02" + bytes(8), b"\xbf\xcb\x00\x01\xff\xff\xff\xff"):
+        viewer.comes(bad)
+    for _ in range(3_000):
+        damaged = bytearray(whole)
+        for _ in range(dice.randrange(1, 12)):
+            damaged[dice.randrange(len(damaged))] = dice.randrange(256)
+        viewer.comes(bytes(damaged[: 4 * dice.randrange(2, len(damaged) // 4 + 1)]))
+
+
+async def test_aioice_gives_us_rtcp_first_and_aiortc_the_rest() -> None:
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    peer.createDataChannel("any")
+    try:
+        await peer.setLocalDescription(await peer.createOffer())
+        wire.be_patient(peer)
+        connection = cast("Any", peer.sctp).transport.transport._connection
+        protocol: Any = connection._protocols[0]
+        came: list[bytes] = []
+        report, rtp, dtls = b"\x80\xc9" + bytes(30), b"\x80\x60" + bytes(30), b"\x16\xc9" + bytes(30)
+        protocol.datagram_received(report, ("192.0.2.1", 9))
+
+        def take(data: bytes) -> bool:
+            came.append(data)
+            return len(came) == 1
+
+        protocol.on_rtcp = take
+        for data in (report, report, rtp, dtls, b"\x80"):
+            protocol.datagram_received(data, ("192.0.2.1", 9))
+        queued = [connection._queue.get_nowait()[0] for _ in range(connection._queue.qsize())]
+        assert came == [report, report]
+        assert queued == [report, report, rtp, dtls, b"\x80"], "before there is anybody, and where it says no"
+    finally:
+        await peer.close()
