@@ -57,6 +57,8 @@ MOST_LOST = 64
 """Of the packets that one NACK names, so many are looked for: it has room for thousands, and each costs time of all."""
 MOST_REPORTERS = 16
 """A viewer has one or two sources; who makes up others must fill no memory."""
+MOST_DATAGRAM_BYTES = 1_500
+"""For a longer one, or an empty one, aiortc ends the connection, whoever sent it."""
 CONSENT_RETRANSMISSIONS = 2
 """Half a second, one and two: an answer may take 3.5 s."""
 _SERVER, _AUTO = "server", "auto"
@@ -482,6 +484,8 @@ class PatientStun(StunProtocol):
     """Is given each packet with RTCP first, and says whether that was all."""
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        if not 0 < len(data) <= MOST_DATAGRAM_BYTES:
+            return
         took = self.on_rtcp
         if took is not None and isinstance(data, bytes) and is_rtcp(data) and 127 < data[0] < 192 and took(data):
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,22 @@ async def test_the_estimate_of_the_line_is_heard(room: Room) -> None:
     await send_rtcp(peer, RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=1, media_ssrc=0, fci=fci))
     await peer.until(lambda: any(sender.estimate_bps for sender in senders(room, "v1")))
     assert room.publisher._roster.connections["v1"].senders["camera"].estimate_bps == 654_000
+    await peer.close()
+
+
+@pytest.mark.parametrize("data", [b"", b"\x80\x60" + bytes(3_000), b"\x80\xc9" + bytes(3_000)])
+async def test_a_datagram_from_anywhere_ends_no_connection(room: Room, data: bytes) -> None:
+    room.feed(film(room.publisher, "camera"))
+    peer = Peer()
+    await peer.join(room.publisher, "v1")
+    await peer.until(lambda: len(peer.camera.arrivals) >= 5)
+    transport: Any = peer.pc.getTransceivers()[0].receiver.transport
+    to = transport.transport._connection._nominated[1].remote_addr
+    with socket.socket(socket.AF_INET6 if ":" in to[0] else socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.sendto(data, to)
+    seen = len(peer.camera.arrivals)
+    await peer.until(lambda: len(peer.camera.arrivals) >= seen + 60)
+    assert [c.kind for c in room.changes] == ["joined"]
     await peer.close()
 
 
