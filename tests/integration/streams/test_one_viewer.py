@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,8 @@ pytestmark = pytest.mark.timed
 
 LATE_S = 0.08
 """Between capture and hand-over in the test of sender reports."""
+GONE_S = 30.0
+"""Whose last word is lost is known to be gone by their silence, after nine seconds."""
 
 
 async def test_a_viewer_gets_board_camera_and_sound_that_decode(room: Room) -> None:
@@ -264,3 +269,41 @@ async def test_warming_up_leaves_nothing_behind() -> None:
     assert open_files() <= files
     assert threading.active_count() <= threads + 2, "the loop's own workers stay"
     assert len(asyncio.all_tasks()) == 1
+
+
+@pytest.mark.parametrize("is_shown_out", [True, False], ids=["shown out", "left"])
+async def test_nothing_is_kept_of_a_viewer_who_is_gone(room: Room, *, is_shown_out: bool) -> None:
+    room.feed(film(room.publisher, "camera"))
+    room.feed(speak(room.publisher))
+    stays, goes = Peer(), Peer()
+    for peer, viewer in ((stays, "stays"), (goes, "goes")):
+        await peer.join(room.publisher, viewer, holder=viewer)
+        await peer.until(partial(_has_media, peer))
+    kept = _parts(room, "goes")
+    assert all(part() is not None for part in kept)
+    if is_shown_out:
+        await room.publisher.close_viewer("goes", "left")
+    await goes.close()
+    async with asyncio.timeout(GONE_S):
+        while _alive(kept):  # noqa: ASYNC110  # only a collector knows, and each look stops everything for 0.1 s
+            await asyncio.sleep(0.5)
+    seen = len(stays.camera.arrivals)
+    await stays.until(lambda: len(stays.camera.arrivals) > seen)
+    await stays.close()
+
+
+def _has_media(peer: Peer) -> bool:
+    return len(peer.camera.pictures()) >= 5 and len(peer.sound.arrivals) >= 5
+
+
+def _parts(room: Room, viewer: str) -> list[weakref.ref[object]]:
+    """Return what the room has of a connected viewer, without holding it."""
+    connection = room.publisher._viewers[viewer]
+    feeds, senders = room.publisher._feeds[connection], connection.senders.values()
+    parts = [connection, connection._peer, connection._path, connection.channel, feeds, *senders]
+    return [weakref.ref(part) for part in (*parts, *(sender.taken for sender in senders))]
+
+
+def _alive(parts: list[weakref.ref[object]]) -> list[str]:
+    gc.collect()
+    return [type(part()).__name__ for part in parts if part() is not None]
