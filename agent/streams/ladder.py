@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from agent.streams.layers import Codec, SoundLayer, StreamSettings, VideoLayer
-from agent.streams.tile_feed import DEFAULT_BUDGET_BPS
+from agent.streams.tile_feed import BUDGET_BPS
 from protocol.channel import Wish
 
 TILES: Final = "tiles"
@@ -119,7 +119,7 @@ def _sound_bps(layer: SoundLayer | None) -> float:
 
 def _board_bps(layer: VideoLayer | str | None) -> float:
     if isinstance(layer, str):
-        return DEFAULT_BUDGET_BPS
+        return BUDGET_BPS
     return 0.0 if layer is None else layer.bitrate_bps * BOARD_SHARE * PICTURE_SHARE
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from agent.streams.encoders import Picture
 from agent.streams.tile_encoder import EncodedPart, TileEncoder
-from agent.streams.tile_feed import DEFAULT_BUDGET_BPS, TileFeed, TileLine
+from agent.streams.tile_feed import TileFeed, TileLine
 from agent.streams.tiles import BoardView, Part
 
 
@@ -39,14 +39,11 @@ class TileBoard:
         self._scene = 0
         self._view: BoardView | None = None
 
-    def start(self, viewer: object, line: TileLine, budget_bps: int = DEFAULT_BUDGET_BPS) -> None:
-        """Send a viewer the board as tiles from now on; one that has them already goes on with another budget."""
+    def start(self, viewer: object, line: TileLine) -> None:
+        """Send a viewer the board as tiles from now on; nothing changes for one that has them already."""
         if viewer in self._feeds:
-            self.set_budget(viewer, budget_bps)
             return
-        self._feeds[viewer] = feed = TileFeed(
-            line, ask=self._ask, now=self._now, call_later=self._call_later, budget_bps=budget_bps
-        )
+        self._feeds[viewer] = feed = TileFeed(line, ask=self._ask, now=self._now, call_later=self._call_later)
         if self._view is not None:
             feed.take_board(self._view)
         else:
@@ -65,11 +62,6 @@ class TileBoard:
         if feed is not None:
             feed.close()
         self._maybe_rest()
-
-    def set_budget(self, viewer: object, budget_bps: int) -> None:
-        """Say how much a viewer's line may be given for tiles, headers included."""
-        if viewer in self._feeds:
-            self._feeds[viewer].set_budget(budget_bps)
 
     def shows(self, viewer: object) -> bool:
         """Say whether a viewer is sent tiles."""

@@ -10,10 +10,9 @@ from agent.streams.tile_encoder import EncodedPart
 from agent.streams.tiles import BoardView, Holdings, Part
 from protocol.tiles import Kind, TileMessage
 
-DEFAULT_BUDGET_BPS = 36_000
+BUDGET_BPS = 36_000
 """What a line of 64 kb/s has left, with headers: the sound in its low layer takes 23 kb/s, reports 3, and a
 twentieth stays free, or all of it would wait in a full queue and the sound be lost there."""
-LEAST_BUDGET_BPS = 8_000
 IN_FLIGHT_S = 0.7
 """Nothing more is handed over while as much as leaves in this time is not acknowledged: no ink overtakes what waits in
 a network's queue. Longer than a mobile network's way there and back, or each part would wait for the one before."""
@@ -74,7 +73,6 @@ class TileFeed:
         ask: Callable[[TileFeed, Part], None],
         now: Callable[[], float],
         call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle],
-        budget_bps: int = DEFAULT_BUDGET_BPS,
     ) -> None:
         self.bytes_sent = 0
         self.parts_sent = 0
@@ -82,7 +80,6 @@ class TileFeed:
         self._ask = ask
         self._now = now
         self._call_later = call_later
-        self._budget_bps = budget_bps
         self._view: BoardView | None = None
         self._holdings: Holdings | None = None
         self._size: tuple[int, int] | None = None
@@ -92,10 +89,6 @@ class TileFeed:
         self._base_s: float | None = None
         """The least of the round trips: the line's own, without a queue."""
         self._timer: asyncio.TimerHandle | None = None
-
-    def set_budget(self, budget_bps: int) -> None:
-        """Say how much the line may be given, headers included."""
-        self._budget_bps = max(LEAST_BUDGET_BPS, budget_bps)
 
     def take_board(self, view: BoardView) -> None:
         """Hear what is on the board now."""
@@ -160,7 +153,7 @@ class TileFeed:
                 self._timer = self._call_later(max(LOOK_S, settled_s - now_s), self.go)
         elif now_s < self._due_s:
             self._timer = self._call_later(self._due_s - now_s, self.go)
-        elif not self._line.is_open or self._line.waiting_bytes > self._budget_bps / 8 * self._in_flight_s():
+        elif not self._line.is_open or self._line.waiting_bytes > BUDGET_BPS / 8 * self._in_flight_s():
             self._timer = self._call_later(LOOK_S, self.go)
         else:
             self._is_asking = True
@@ -207,4 +200,4 @@ class TileFeed:
         self._line.send(message)
         on_line = len(message) + -(-len(message) // PACKET_BYTES) * PACKET_OVERHEAD_BYTES
         self.bytes_sent += on_line
-        self._due_s = max(self._due_s, now_s - CREDIT_S) + on_line * 8 / self._budget_bps
+        self._due_s = max(self._due_s, now_s - CREDIT_S) + on_line * 8 / BUDGET_BPS

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from agent.streams.tile_encoder import EncodedPart
-from agent.streams.tile_feed import DEFAULT_BUDGET_BPS, IN_FLIGHT_S, PACKET_OVERHEAD_BYTES, QUEUED_S, TileFeed
+from agent.streams.tile_feed import BUDGET_BPS, IN_FLIGHT_S, PACKET_OVERHEAD_BYTES, QUEUED_S, TileFeed
 from agent.streams.tiles import BoardView, Part
 from protocol.tiles import HEADER_BYTES, Kind, TileMessage, unpack
 from tests.unit.streams.test_fanout import Clock
@@ -83,13 +83,13 @@ def test_parts_are_paced_by_the_budget() -> None:
     assert viewer.kinds == [Kind.BEGIN, *[Kind.PART] * 4]
     assert [message.number for message in viewer.line.sent] == list(range(5))
     assert [message.behind_ms > 0 for message in viewer.line.sent[1:]] == [True, True, True, False]
-    assert DEFAULT_BUDGET_BPS * (viewer.clock.now() - begun_s) >= viewer.feed.bytes_sent * 8
+    assert BUDGET_BPS * (viewer.clock.now() - begun_s) >= viewer.feed.bytes_sent * 8
 
 
 def test_the_fourth_part_comes_when_three_have_left() -> None:
     viewer = Viewer()
     viewer.show(view())
-    viewer.clock.pass_s(3 * 1000 * 8 / DEFAULT_BUDGET_BPS - 0.25)
+    viewer.clock.pass_s(3 * 1000 * 8 / BUDGET_BPS - 0.25)
     assert len(viewer.kinds) == 4
     viewer.clock.pass_s(0.3)
     assert len(viewer.kinds) == 5
@@ -97,7 +97,7 @@ def test_the_fourth_part_comes_when_three_have_left() -> None:
 
 def test_a_line_that_acknowledges_nothing_is_given_nothing_more() -> None:
     viewer = Viewer()
-    viewer.line.waiting_bytes = int(DEFAULT_BUDGET_BPS / 8 * IN_FLIGHT_S) + 1
+    viewer.line.waiting_bytes = int(BUDGET_BPS / 8 * IN_FLIGHT_S) + 1
     viewer.show(view())
     viewer.clock.pass_s(10.0)
     assert viewer.kinds == [Kind.BEGIN]
@@ -109,7 +109,7 @@ def test_a_line_that_acknowledges_nothing_is_given_nothing_more() -> None:
 def test_what_may_wait_in_a_queue_is_the_less_the_shorter_the_line() -> None:
     viewer = Viewer()
     viewer.line.round_trip_s = 0.1
-    viewer.line.waiting_bytes = int(DEFAULT_BUDGET_BPS / 8 * (0.1 + QUEUED_S)) + 1
+    viewer.line.waiting_bytes = int(BUDGET_BPS / 8 * (0.1 + QUEUED_S)) + 1
     viewer.show(view())
     viewer.line.round_trip_s = 0.6  # a queue has grown, which is no reason to fill it
     viewer.clock.pass_s(10.0)
@@ -152,14 +152,6 @@ def test_another_size_begins_the_board_anew() -> None:
     viewer.show(view(width_px=256))
     assert viewer.line.sent[-1].kind is Kind.BEGIN
     assert (viewer.line.sent[-1].scene, viewer.line.sent[-1].board_width_px) == (2, 256)
-
-
-def test_a_larger_budget_is_a_faster_slide() -> None:
-    viewer = Viewer()
-    viewer.feed.set_budget(400_000)
-    viewer.show(view())
-    viewer.clock.pass_s(0.2)
-    assert viewer.kinds.count(Kind.PART) == 4
 
 
 def test_the_end_is_said_and_nothing_follows() -> None:
