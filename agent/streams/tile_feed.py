@@ -13,9 +13,9 @@ from protocol.tiles import Kind, TileMessage
 BUDGET_BPS = 36_000
 """What a line of 64 kb/s has left, with headers: the sound in its low layer takes 23 kb/s, reports 3, and a
 twentieth stays free, or all of it would wait in a full queue and the sound be lost there."""
-IN_FLIGHT_S = 0.7
+IN_FLIGHT_S = 0.3
 """Nothing more is handed over while as much as leaves in this time is not acknowledged: no ink overtakes what waits in
-a network's queue. Longer than a mobile network's way there and back, or each part would wait for the one before."""
+a network's queue, and the voice has only just begun."""
 QUEUED_S = 0.25
 """The same once the way there and back is known: so much of the tiles may wait in a queue, for the sound waits there
 too."""
