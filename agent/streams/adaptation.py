@@ -18,6 +18,8 @@ FIT_SHARE = 0.95
 """Of the viewer's estimate is used."""
 DELAYED_S, BLOATED_S = 0.08, 0.3
 """Above the line's own round trip: packets wait in a queue; it is ours, and long."""
+DELAY_STAYS_S = 1.5
+"""A round trip is taken for the line's until the next one is told: a browser reports of a track each second or so."""
 BASE_DRIFT = 1.002
 """A round trip's least is forgotten this slowly, each look: a line may become a longer one."""
 LOSSY, LOSSY_OVER = 0.06, 0.02
@@ -86,6 +88,10 @@ class Adaptation:
         """How long the line must be clean before a rung is tried; doubled by each trouble on it."""
         self._troubled = 0
         self._base_s: float | None = None
+        self._delay_s = 0.0
+        """Above the line's own round trip."""
+        self._delayed_s = -math.inf
+        """When that was told."""
         self._loss = self._newest_loss = 0.0
         self._calm_loss = 0.0
         self._loss_then: float | None = None
@@ -139,8 +145,8 @@ class Adaptation:
 
     def look(self, numbers: Numbers, now_s: float) -> Choice:
         """Take the line's numbers, each half second or so, and return what to send from now on."""
-        base_s = self._take_round_trip(numbers.round_trip_s)
-        delay_s = 0.0 if numbers.round_trip_s is None or base_s is None else numbers.round_trip_s - base_s
+        self._take_round_trip(numbers.round_trip_s, now_s)
+        delay_s = self._delay_s
         self._take_loss(numbers.loss, now_s, is_calm=numbers.round_trip_s is not None and delay_s <= DELAYED_S)
         is_lossy = self._loss_then is None and self._loss > max(TROUBLE_LOSS, 1.5 * self._own_loss)
         is_overused = (
@@ -149,7 +155,10 @@ class Adaptation:
             and (delay_s > DELAYED_S or self._loss > self._clean_loss())
         )
         is_troubled = is_overused or is_lossy or delay_s > BLOATED_S
-        self._troubled = self._troubled + 1 if is_troubled else 0
+        if not is_troubled:
+            self._troubled = 0
+        elif numbers.round_trip_s is not None or numbers.loss is not None:
+            self._troubled += 1
         if (self._troubled >= PATIENCE or numbers.falls) and now_s - self._changed_s >= SETTLE_S:
             carried_bps = numbers.estimate_bps if is_overused else None
             if carried_bps is None and is_lossy and self._newest_loss >= FLOODED_LOSS:
@@ -242,10 +251,12 @@ class Adaptation:
     def _clean_loss(self) -> float:
         return max(CLEAN_LOSS, 1.3 * self._own_loss, min(CALM_SPREAD * self._calm_loss, TROUBLE_LOSS))
 
-    def _take_round_trip(self, round_trip_s: float | None) -> float | None:
+    def _take_round_trip(self, round_trip_s: float | None, now_s: float) -> None:
         if round_trip_s is not None:
             self._base_s = round_trip_s if self._base_s is None else min(round_trip_s, self._base_s * BASE_DRIFT)
-        return self._base_s
+            self._delay_s, self._delayed_s = round_trip_s - self._base_s, now_s
+        elif now_s - self._delayed_s > DELAY_STAYS_S:
+            self._delay_s = 0.0
 
     def _take_loss(self, loss: float | None, now_s: float, *, is_calm: bool) -> None:
         if loss is None:

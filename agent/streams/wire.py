@@ -28,7 +28,7 @@ from aiortc.mediastreams import MediaStreamTrack
 from aiortc.rtcdtlstransport import RtpRouter
 from aiortc.rtcicetransport import parse_stun_turn_uri
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpCodecParameters, RTCRtpSendParameters
-from aiortc.rtcrtpsender import RTP_HISTORY_SIZE, RTT_ALPHA, RTCEncodedFrame  # type: ignore[attr-defined]  # aiortc's own
+from aiortc.rtcrtpsender import RTP_HISTORY_SIZE, RTCEncodedFrame  # type: ignore[attr-defined]  # aiortc's own
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_SR,
@@ -82,7 +82,10 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a viewer's receiver report says of one track (RFC 3550 §6.4.1). ``highest_sequence`` goes on past 65 535."""
+    """What a viewer's receiver report says of one track (RFC 3550 §6.4.1). ``highest_sequence`` goes on past 65 535.
+
+    ``round_trip_s`` is this report's own, not averaged; None where it says none.
+    """
 
     packets_lost: int
     highest_sequence: int
@@ -289,14 +292,11 @@ class TakenSender(RTCRtpSender):
 
     def hear_report(self, lost: int, highest: int, jitter: int, lsr: int, dlsr: int) -> None:
         """Hear what a receiver reports of this track, in RTCP's units (RFC 3550 §6.4.1)."""
-        private = cast("Any", self)
+        private, round_trip_s = cast("Any", self), None
         if dlsr and lsr == private._RTCRtpSender__lsr:
+            # not averaged, as aiortc does: a queue that has drained would be seen ten reports later
             round_trip_s = time.time() - private._RTCRtpSender__lsr_time - dlsr / 65536
-            before_s = self.round_trip_s
-            private._RTCRtpSender__rtt = (
-                round_trip_s if before_s is None else RTT_ALPHA * before_s + (1 - RTT_ALPHA) * round_trip_s
-            )
-        self._source.on_report(Report(lost, highest, jitter / self._rate_hz, self.round_trip_s), None)
+        self._source.on_report(Report(lost, highest, jitter / self._rate_hz, round_trip_s), None)
 
     def hear_lost(self, sequences: Sequence[int]) -> None:
         """Hear which packets a viewer missed (RFC 4585 §6.2.1)."""
@@ -346,11 +346,6 @@ class TakenSender(RTCRtpSender):
     def is_started(self) -> bool:
         """Say whether what was agreed is known here: some instants after the connection is."""
         return bool(cast("Any", self)._RTCRtpSender__started)
-
-    @property
-    def round_trip_s(self) -> float | None:
-        round_trip_s: float | None = cast("Any", self)._RTCRtpSender__rtt
-        return round_trip_s
 
 
 def take_over(sender: RTCRtpSender, source: Source, clock: RoomClock, rate_hz: int) -> TakenSender:

@@ -81,6 +81,26 @@ def test_trouble_costs_a_rung_within_two_seconds(trouble: str) -> None:
     assert choices[-1].why == "line"
 
 
+def test_a_long_round_trip_is_believed_until_the_next_one_is_told() -> None:
+    viewer = Adaptation(ROOM)
+    for n in range(20):
+        viewer.look(CALM, n * LOOK_S)
+    for n in range(4):
+        told = {"round_trip_s": None if n % 2 else 1.0}
+        viewer.look(Numbers(**{**vars_of(CALM), **told}), 10 + n * LOOK_S)
+    assert viewer.choice(12.0).camera != "720p"
+    for n in range(60):
+        viewer.look(Numbers(**{**vars_of(CALM), "round_trip_s": None}), 12 + n * LOOK_S)
+    assert viewer.choice(42.0).camera == "720p", "and for no longer"
+
+
+def test_a_single_long_round_trip_costs_nothing() -> None:
+    viewer = Adaptation(ROOM)
+    for n in range(40):
+        told = {"round_trip_s": 1.0 if n == 20 else None, "loss": None}
+        assert viewer.look(Numbers(**{**vars_of(CALM), **told}), n * LOOK_S).camera == "720p"
+
+
 def test_a_line_that_carries_next_to_nothing_of_the_best_is_known_by_what_it_loses() -> None:
     """A browser says what it could receive some seconds after it came in; what it lost, with its first report."""
     viewer = Adaptation(ROOM)

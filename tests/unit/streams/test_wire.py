@@ -304,6 +304,22 @@ async def test_loss_delay_and_the_estimate_of_the_line_reach_us() -> None:
     assert source.told == [(None, 800_000), (None, None)]
 
 
+async def test_a_round_trip_is_that_of_its_report_alone() -> None:
+    """Averaged over reports, a queue that has drained goes on costing layers for seconds."""
+    source = Source()
+    sender = taken(source)
+    private = cast("Any", sender)
+    for since_s, lsr in ((0.7, 9), (0.1, 10), (0.1, 4)):
+        private._RTCRtpSender__lsr, private._RTCRtpSender__lsr_time = max(lsr, 9), time.time() - since_s
+        info = RtcpReceiverInfo(
+            ssrc=sender._ssrc, fraction_lost=0, packets_lost=0, highest_sequence=1, jitter=0, lsr=lsr, dlsr=1
+        )
+        await sender._handle_rtcp_packet(RtcpRrPacket(ssrc=1, reports=[info]))
+    told = [cast("tuple[wire.Report, None]", one)[0].round_trip_s for one in source.told]
+    assert told[:2] == [pytest.approx(0.7, abs=0.09), pytest.approx(0.1, abs=0.09)]
+    assert told[2] is None, "one of a time before is not told again"
+
+
 async def test_names_of_tracks_and_media_streams_are_ours() -> None:
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     try:
