@@ -63,6 +63,9 @@ class Numbers:
     """What the viewer thinks that it could receive of pictures: at least this much, while little is sent."""
     sent_bps: float
     """Pictures sent, over the last seconds."""
+    came_bps: float | None
+    """What reached the viewer of all tracks, headers included, as its reports count it. Bursts that still wait are not
+    in it: a full line carries as much."""
     loss: float | None
     round_trip_s: float | None
     falls: int
@@ -95,6 +98,8 @@ class Adaptation:
         self._loss = self._newest_loss = 0.0
         self._calm_loss = 0.0
         self._loss_then: float | None = None
+        self._left: Rung | None = None
+        """What was given up last."""
         self._own_loss = 0.0
         """Loss that the line has whatever is sent."""
         self._robust_until_s = -math.inf
@@ -160,7 +165,10 @@ class Adaptation:
         elif numbers.round_trip_s is not None or numbers.loss is not None:
             self._troubled += 1
         if (self._troubled >= PATIENCE or numbers.falls) and now_s - self._changed_s >= SETTLE_S:
-            carried_bps = numbers.estimate_bps if is_overused else None
+            carried_bps = None
+            if is_overused and delay_s > DELAYED_S and numbers.estimate_bps is not None:
+                came_bps = (numbers.came_bps or 0.0) / (1 - self._lost_by_itself())
+                carried_bps = max(numbers.estimate_bps, came_bps)
             if carried_bps is None and is_lossy and self._newest_loss >= FLOODED_LOSS:
                 carried_bps = numbers.sent_bps * (1 - self._newest_loss)
             self._go_down(carried_bps, now_s, is_lossy=is_lossy)
@@ -175,7 +183,12 @@ class Adaptation:
     def choice(self, now_s: float) -> Choice:
         """Return what to send now."""
         rung = self._rungs[self._at()]
-        is_robust = rung.sound is not None and rung.sound == self._layers.sound[0].name and now_s < self._robust_until_s
+        is_lossy_itself = self._lost_by_itself() >= LOSSY_OVER
+        is_robust = (
+            rung.sound is not None
+            and now_s < self._robust_until_s
+            and (rung.sound == self._layers.sound[0].name or (is_lossy_itself and rung.board not in (None, TILES)))
+        )
         why: Why = "best"
         if self._at() > 0:
             why = "line" if self._fitting(self._level_bps) == self._at() else "uplink"
@@ -214,6 +227,7 @@ class Adaptation:
         ):
             fitting += 1
         left, taken = self._rungs[at], self._rungs[fitting]
+        self._left = left
         is_from_above_tiles = taken.board == TILES and fitting == at + 1
         if is_from_above_tiles and carried_bps is not None and left.cost_bps > FAR_SHARE * carried_bps:
             self._waits_s[left] = max(FAR_TRY_S, self._wait_s(left))
@@ -248,6 +262,10 @@ class Adaptation:
     def _is_clean(self, delay_s: float) -> bool:
         return delay_s <= DELAYED_S and self._loss <= self._clean_loss()
 
+    def _lost_by_itself(self) -> float:
+        """Return the share that the line loses whatever is sent."""
+        return min(FLOODED_LOSS, max(self._own_loss, self._calm_loss))
+
     def _clean_loss(self) -> float:
         return max(CLEAN_LOSS, 1.3 * self._own_loss, min(CALM_SPREAD * self._calm_loss, TROUBLE_LOSS))
 
@@ -270,6 +288,9 @@ class Adaptation:
         if self._loss_then is not None and now_s - self._changed_s >= 2 * SETTLE_S:
             if STUBBORN * self._loss_then <= self._loss < FLOODED_LOSS:
                 self._own_loss = self._loss
+                if is_calm and self._left is not None:  # what was given up for it was not the cause
+                    self._level_bps, self._changed_s = self._left.cost_bps, now_s
+                    self._waits_s.pop(self._left, None)
             self._loss_then = None
         if self._loss < CLEAN_LOSS:
             self._own_loss = 0.0

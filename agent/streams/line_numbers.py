@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent.streams.adaptation import Numbers
+from agent.streams.ladder import PACKET_BITS
 from agent.streams.layers import TrackName
 from agent.streams.senders import AiortcSender
 
@@ -20,6 +21,8 @@ FRESH_S = 3.0
 """A browser says its estimate each second, while pictures come."""
 RESTED_S = 4.0
 """What a report says of a track that rested for so long is of before: a still board rests for two."""
+CAME_OVER_S, CAME_WITHIN_S = 2.0, 3.0
+"""What came is counted between two reports of a track that are at least so far apart; what they say is told so long."""
 HEARD_S, SOUND_HEARD_S = 3.0, 8.0
 """A browser reports of pictures each second or so, of sound alone at least each 7.5 s (RFC 3550 §6.2)."""
 
@@ -28,6 +31,16 @@ HEARD_S, SOUND_HEARD_S = 3.0, 8.0
 class _Told:
     lost: int
     highest: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """At a look at which a report was new."""
+
+    at_s: float
+    received: int
+    packets: int
+    payload_bytes: int
 
 
 class LineNumbers:
@@ -43,11 +56,12 @@ class LineNumbers:
         self._packets: dict[TrackName, tuple[int, float]] = {}
         """How many had left, and when the last one had."""
         self._resumed: set[TrackName] = set()
+        self._came: dict[TrackName, deque[_Came]] = {}
 
     def look(self, falls: int, now_s: float, *, has_pictures: bool) -> Numbers:
         """Return the numbers; ``falls`` is how often feeds fell behind in all."""
         self._find_resumed(now_s)
-        round_trips_s = self._take_reports()
+        round_trips_s = self._take_reports(now_s)
         loss = None
         if self._expected >= LEAST_PACKETS:
             loss = min(1.0, max(0.0, self._lost / self._expected))
@@ -64,12 +78,13 @@ class LineNumbers:
             is_heard=bool(heard) and now_s - max(heard) <= (HEARD_S if has_pictures else SOUND_HEARD_S),
             estimate_bps=min(estimates) if estimates and sent_bps >= ESTIMABLE_BPS else None,
             sent_bps=sent_bps,
+            came_bps=self._came_bps(now_s),
             loss=loss,
             round_trip_s=max(round_trips_s, default=None),
             falls=fell,
         )
 
-    def _take_reports(self) -> list[float]:
+    def _take_reports(self, now_s: float) -> list[float]:
         """Add what the newest reports say to the counters; return their round trips."""
         round_trips_s = []
         for track, sender in self._senders.items():
@@ -79,6 +94,11 @@ class LineNumbers:
             self._reports[track] = report
             before = self._told.get(track)
             self._told[track] = _Told(report.packets_lost, report.highest_sequence)
+            came = self._came.setdefault(track, deque())
+            received = report.highest_sequence - report.packets_lost
+            came.append(_Came(now_s, received, sender.packets, sender.payload_bytes))
+            while len(came) > 2 and came[1].at_s <= now_s - CAME_OVER_S:
+                came.popleft()
             if before is None or report.highest_sequence == before.highest:
                 continue
             if track in self._resumed:
@@ -89,6 +109,17 @@ class LineNumbers:
             if report.round_trip_s is not None:
                 round_trips_s.append(report.round_trip_s)
         return round_trips_s
+
+    def _came_bps(self, now_s: float) -> float | None:
+        rates_bps = []
+        for came in self._came.values():
+            first, last = came[0], came[-1]
+            if now_s - last.at_s > CAME_WITHIN_S or last.at_s - first.at_s < CAME_OVER_S / 2:
+                continue
+            sent = max(1, last.packets - first.packets)
+            packet_bits = 8 * (last.payload_bytes - first.payload_bytes) / sent + PACKET_BITS
+            rates_bps.append(max(0, last.received - first.received) * packet_bits / (last.at_s - first.at_s))
+        return sum(rates_bps) if rates_bps else None
 
     def _find_resumed(self, now_s: float) -> None:
         for track, sender in self._senders.items():

@@ -17,7 +17,7 @@ from protocol.channel import Wish
 TRACKS = ("sound", "board", "camera")
 ROOM = Layers.of(StreamSettings(), TRACKS)
 LOOK_S = 0.5
-CALM = Numbers(is_heard=True, estimate_bps=None, sent_bps=1e6, loss=0.0, round_trip_s=0.03, falls=0)
+CALM = Numbers(is_heard=True, estimate_bps=None, sent_bps=1e6, came_bps=None, loss=0.0, round_trip_s=0.03, falls=0)
 
 
 def names(choice: Any) -> tuple[str | None, str | None, str | None]:
@@ -122,6 +122,35 @@ def test_a_flood_is_never_taken_for_what_a_line_loses_by_itself() -> None:
     assert told[-1] == "tiles"
 
 
+def test_a_full_line_is_left_for_what_came_over_it_when_the_estimate_is_of_another_time() -> None:
+    """After a still board a browser's estimate is a third of what a line carries, and grows by 8 % a second."""
+    viewer = Adaptation(ROOM)
+    viewer.look(CALM, 0.0)
+    full = {"estimate_bps": 3e5, "sent_bps": 1.1e6, "came_bps": 0.95e6, "round_trip_s": 0.4}
+    for n in range(2):
+        viewer.look(Numbers(**{**vars_of(CALM), **full}), 2 + n * LOOK_S)
+    assert names(viewer.choice(3.0)) == ("voice", "full", "180p")
+
+
+def test_what_a_line_loses_by_itself_is_added_to_what_came_over_it() -> None:
+    viewer = Adaptation(ROOM)
+    lossy = {**vars_of(CALM), "loss": 0.2}
+    for n in range(240):
+        viewer.look(Numbers(**lossy), n * LOOK_S)
+    full = {**lossy, "estimate_bps": 3e5, "sent_bps": 1.6e6, "came_bps": 1.1e6, "round_trip_s": 0.25}
+    for n in range(2):
+        viewer.look(Numbers(**full), 120 + n * LOOK_S)
+    assert names(viewer.choice(121.0)) == ("robust", "full", "360p")
+
+
+def test_without_a_queue_an_estimate_costs_no_more_than_a_rung() -> None:
+    viewer = Adaptation(ROOM)
+    viewer.look(CALM, 0.0)
+    for n in range(4):
+        viewer.look(Numbers(**{**vars_of(CALM), "estimate_bps": 2e5, "loss": 0.08}), 2 + n * LOOK_S)
+    assert names(viewer.choice(4.0))[1:] == ("full", "360p")
+
+
 @pytest.mark.parametrize(("carried_bps", "waited_s"), [(50e3, 60.0), (120e3, 2 * FIRST_TRY_S)])
 def test_a_line_far_below_the_least_video_is_not_tried_with_it_for_a_minute(
     carried_bps: float, waited_s: float
@@ -192,6 +221,25 @@ def test_what_a_line_loses_by_itself_is_no_sign_that_it_is_full() -> None:
     assert viewer.choice(122.0) == before
 
 
+def test_on_a_line_that_loses_by_itself_the_sound_stays_robust_without_a_camera() -> None:
+    """Of packets of 60 ms, each sent once, two that are lost together are a hole in a word."""
+    viewer = Adaptation(ROOM)
+    lossy = {**vars_of(CALM), "loss": 0.2}
+    for n in range(40):
+        viewer.look(Numbers(**lossy), n * LOOK_S)
+    viewer.share(195e3)
+    assert names(viewer.look(Numbers(**lossy), 20.0)) == ("robust", "half", None)
+    viewer.share(60e3)
+    assert names(viewer.look(Numbers(**lossy), 20.5)) == ("low", "tiles", None), "there is no room for it"
+
+
+def test_a_rung_that_was_given_up_for_what_the_line_loses_by_itself_is_taken_back_at_once() -> None:
+    viewer = Adaptation(ROOM)
+    choices = [viewer.look(Numbers(**{**vars_of(CALM), "loss": 0.2}), n * LOOK_S) for n in range(16)]
+    assert {choice.camera for choice in choices} == {"720p", "360p"}
+    assert choices[-1].camera == "720p", "within eight seconds, with no trial"
+
+
 def test_a_line_that_loses_a_little_whatever_is_sent_climbs_like_a_clean_one() -> None:
     chance, viewer = random.Random(1), Adaptation(ROOM)
     for n in range(3):
@@ -207,7 +255,9 @@ def test_an_outage_changes_nothing_and_a_line_unheard_is_not_tried() -> None:
     for _ in range(2):
         viewer.look(Numbers(**{**vars_of(CALM), "falls": 1}), 0.0)
     before = viewer.choice(0.0)
-    silent = Numbers(is_heard=False, estimate_bps=None, sent_bps=0.0, loss=None, round_trip_s=None, falls=0)
+    silent = Numbers(
+        is_heard=False, estimate_bps=None, sent_bps=0.0, came_bps=None, loss=None, round_trip_s=None, falls=0
+    )
     assert {names(viewer.look(silent, 1 + n * LOOK_S)) for n in range(120)} == {names(before)}
 
 
@@ -291,7 +341,7 @@ class Line:
             self.estimate_bps = 0.85 * came_bps if is_growing else min(self.estimate_bps * 1.04, 1.5 * came_bps + 1e4)
             loss = lost + (chance.random() * self.noise if chance.random() < 0.3 else 0.0)
             delay_s = self.waiting_bits / capacity_bps + chance.random() * self.noise
-            numbers = Numbers(True, self.estimate_bps, sent_bps, min(1.0, loss), 0.04 + delay_s, 0)
+            numbers = Numbers(True, self.estimate_bps, sent_bps, came_bps, min(1.0, loss), 0.04 + delay_s, 0)
             choice = self.viewer.look(numbers, self.now_s)
             if not self.choices or self.choices[-1][1] != choice:
                 self.choices.append((self.now_s, choice))

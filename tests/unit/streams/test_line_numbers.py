@@ -36,7 +36,7 @@ class Line:
 
 def test_nothing_is_known_of_a_viewer_that_has_said_nothing() -> None:
     assert Line().look() == Numbers(
-        is_heard=False, estimate_bps=None, sent_bps=0.0, loss=None, round_trip_s=None, falls=0
+        is_heard=False, estimate_bps=None, sent_bps=0.0, came_bps=None, loss=None, round_trip_s=None, falls=0
     )
 
 
@@ -73,6 +73,21 @@ def test_what_is_sent_is_averaged_over_two_seconds_of_pictures_without_the_sound
     for _ in range(4):
         numbers = line.look()
     assert numbers.sent_bps == 0.0
+
+
+def test_what_came_is_counted_by_reports_of_all_tracks_with_headers() -> None:
+    """A browser's own estimate is 0.85 of what came in the last second, often of a still board."""
+    line = Line()
+    for n in range(1, 9):
+        if n % 2:  # a browser reports each second
+            line.report("camera", lost=25 * n, highest=100 * n)
+        line.senders["camera"]._payload_bytes = 100 * n * 1000
+        line.senders["camera"]._packets = 100 * n
+        numbers = line.look()
+    assert numbers.came_bps == pytest.approx(150 * 8 * (1000 + 65))
+    for _ in range(8):
+        numbers = line.look()
+    assert numbers.came_bps is None, "of another time"
 
 
 def test_an_estimate_counts_while_pictures_are_sent_and_the_least_of_all_tracks() -> None:
