@@ -14,6 +14,9 @@ from tests.browser.people import OpenPage
 from tests.integration.devices.soundserver import sound_server
 from tests.peers import need
 
+PATIENCE = 3.0
+"""Room, centre and a browser that decodes in software share the machine."""
+
 
 @asynccontextmanager
 async def chromium_page(script: str) -> AsyncIterator[OpenPage]:
@@ -35,3 +38,6 @@ async def firefox_page(script: str) -> AsyncIterator[OpenPage]:
         with sound_server(folder / "sound") as server:
             async with firefox.running(program, folder, server.environment) as opened:
                 yield await opened.page(script)
+
+
+PAGES = {"chromium": chromium_page, "firefox": firefox_page}
