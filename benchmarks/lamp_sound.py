@@ -72,6 +72,7 @@ def sent(samples: Samples, line: Line, rng: np.random.Generator) -> Samples:
     encoder.options = {"application": "voip", "frame_duration": str(line.frame_ms)}
     encoder.open()
     decoder = av.CodecContext.create("libopus", "r")
+    decoder.sample_rate, decoder.layout = SAMPLE_RATE_HZ, "mono"  # two channels when it is not told
     size = line.frame_ms * SAMPLE_RATE_HZ // 1000
     out: list[Samples] = []
     for at in range(0, len(samples) - size + 1, size):
