@@ -11,7 +11,7 @@ from typing import Any, Literal
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection
 from aiortc import RTCSessionDescription as Description
 
-from agent.streams import wire
+from agent.streams import wire, wire_sctp
 from agent.streams.offers import MAX_CANDIDATES, Plan, on_line, read_candidate, read_publish_offer
 from protocol.errors import SignallingError
 from protocol.messages import IceServer
@@ -97,6 +97,7 @@ class IncomingConnection:
     async def _answered(self, add_receiving: Callable[[], object], *, no_codec: str) -> str:
         """Return the complete answer, as `answer_sender` does."""
         answer = await answer_sender(self._peer, self._plan, add_receiving, no_codec=no_codec)
+        wire_sctp.adapt(self._peer, lambda: self._gone("misused"))  # we need no data channel; others may open one
         self._candidates.add(self._plan.candidates, None)
         return answer
 

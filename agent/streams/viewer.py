@@ -163,7 +163,7 @@ class ViewerConnection:
                 if track in transceivers:
                     wire.state_level(transceivers[track], level)
             wire.be_dtls_server(self._peer)
-            wire_sctp.be_prompt(self._peer)
+            wire_sctp.adapt(self._peer, self._misused)
             await self._peer.setLocalDescription(await self._peer.createAnswer())
             wire.be_patient(self._peer)
         except wire.NoCommonCodec as error:
@@ -306,7 +306,7 @@ class ViewerConnection:
             self._misused()
 
     def _misused(self) -> None:
-        log.warning("A viewer misuses the lesson channel and is shown out", extra={"viewer": self.id})
+        log.warning("A viewer misuses its data channels and is shown out", extra={"viewer": self.id})
         self._gone("misused")
 
     def _told(self, message: channel.FromPupil) -> None:

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, cast
 
 from aiortc import RTCDataChannel, RTCPeerConnection, RTCSctpTransport
-from aiortc.rtcsctptransport import SCTP_RTO_MAX, WEBRTC_DCEP
+from aiortc.rtcsctptransport import SCTP_RTO_MAX, WEBRTC_DCEP, DataChunk, InboundStream
 
 FIRST_RTO_S, LEAST_RTO_S = 1.0, 0.4
 """Before a lost packet is sent again. aiortc has RFC 9260's 3 s and 1 s, browsers half a second and less. The other end
 may keep its answer for 0.2 s, which the measured round trip has in it."""
+MOST_HELD_BYTES, MOST_HELD_CHUNKS = 524_288, 1024
+"""What may be held of messages that are not whole, or come after one that is lost. aiortc tells the other end that it
+has room for 1 MiB, and takes whatever comes all the same; a page of ours says some kB a second."""
+WINDOW_BYTES = 1_048_576
 
 
-class PromptAssociation(RTCSctpTransport):
-    """aiortc's association, that is sooner to send again what was lost, and only that. Made by `be_prompt`."""
+class RoomAssociation(RTCSctpTransport):
+    """aiortc's association, that is sooner to send again what was lost, and only that; and bounded. Made by `adapt`."""
 
+    _on_flood: Callable[[], None]
+    _held_chunks: int
+    _is_flooded: bool
+    _advertised_rwnd: int
+    _inbound_streams: dict[int, InboundStream]
+    _sack_misordered: set[int]
     _sent_queue: deque[Any]
     _srtt: float
     _rttvar: float
@@ -31,12 +42,37 @@ class PromptAssociation(RTCSctpTransport):
             if chunk._acked:  # aiortc sends all again that left after the one that was lost
                 chunk._retransmit = False
 
+    async def _receive_data_chunk(self, chunk: DataChunk) -> None:
+        if self._is_flooded:
+            return
+        stream = self._get_inbound_stream(chunk.stream_id)
+        before = len(stream.reassembly)
+        await super()._receive_data_chunk(chunk)
+        self._held_chunks += len(stream.reassembly) - before
+        if self._held_chunks > MOST_HELD_CHUNKS:  # of a message that was given up, aiortc forgets them elsewhere
+            self._held_chunks = sum(len(one.reassembly) for one in self._inbound_streams.values())
+        if (
+            self._held_chunks > MOST_HELD_CHUNKS
+            or len(self._sack_misordered) > MOST_HELD_CHUNKS
+            or WINDOW_BYTES - self._advertised_rwnd > MOST_HELD_BYTES
+        ):
+            self._is_flooded = True
+            self._inbound_streams.clear()
+            self._sack_misordered.clear()
+            self._on_flood()
 
-def be_prompt(peer: RTCPeerConnection) -> None:
-    """Have a connection's data channels mend losses as soon as a browser's do. Before it is connected."""
+
+def adapt(peer: RTCPeerConnection, on_flood: Callable[[], None]) -> None:
+    """Have a connection's data channels mend losses as soon as a browser's do, and hold no more than they may.
+
+    ``on_flood`` is called once, when the other end sends past that; nothing of it is taken after that. Before the
+    connection is made.
+    """
     if peer.sctp is not None:
-        peer.sctp.__class__ = PromptAssociation
-        cast("Any", peer.sctp)._rto = FIRST_RTO_S
+        association = cast("Any", peer.sctp)
+        association.__class__ = RoomAssociation
+        association._rto = FIRST_RTO_S
+        association._on_flood, association._held_chunks, association._is_flooded = on_flood, 0, False
 
 
 def unacknowledged_bytes(data: RTCDataChannel) -> int:

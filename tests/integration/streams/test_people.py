@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from aiortc import RTCSessionDescription
+from aiortc.rtcsctptransport import SCTP_DATA_FIRST_FRAG, SCTP_DATA_LAST_FRAG, SCTP_DATA_UNORDERED, DataChunk
 
 from agent.audience import Door
 from agent.people import People
 from agent.streams.publisher import StreamSettings
+from agent.streams.wire_sctp import MOST_HELD_CHUNKS
 from protocol import channel
 from protocol.errors import AccessError
 from tests.integration.streams.conftest import Room, open_room
@@ -178,3 +181,30 @@ async def test_a_page_that_opens_channels_without_end_is_shown_out(room: Room, p
     await lina.until(lambda: lina.states[-1] == "closed")
     assert lina.heard[-1] == channel.Ended(reason="misused")
     await lina.close()
+
+
+@pytest.mark.parametrize(
+    ("step", "flags"), [(1, 0), (2, SCTP_DATA_FIRST_FRAG), (2, SCTP_DATA_FIRST_FRAG | SCTP_DATA_LAST_FRAG)]
+)
+async def test_a_page_whose_messages_never_end_is_shown_out_and_fills_no_memory(
+    room: Room, people: People, caplog: pytest.LogCaptureFixture, step: int, flags: int
+) -> None:
+    """Fragments without a first one, first ones alone, and whole messages with a gap between any two."""
+    lina, bad = await come(room, "v-1", "Lina", "t-1"), await come(room, "v-2", "Mallory", "t-2")
+    ours: Any = room.publisher._roster.connections["v-2"]._peer.sctp
+    theirs: Any = bad.pc.sctp
+    tsn = theirs._local_tsn
+    for number in range(2 * MOST_HELD_CHUNKS):
+        chunk = DataChunk(flags=flags | SCTP_DATA_UNORDERED)
+        chunk.tsn, chunk.stream_id, chunk.protocol = (tsn + (number + 1) * step) % 2**32, 5, 51
+        chunk.user_data = bytes(1000)
+        await theirs._send_chunk(chunk)
+        await asyncio.sleep(0.0005)
+        if [one.name for one in room.publisher.viewers()] == ["Lina"]:
+            break
+    assert sum(len(one.reassembly) for one in ours._inbound_streams.values()) <= MOST_HELD_CHUNKS
+    assert len(ours._sack_misordered) <= MOST_HELD_CHUNKS
+    assert [one.name for one in room.publisher.viewers()] == ["Lina"]
+    assert [record.levelname for record in caplog.records if "misuses" in record.getMessage()] == ["WARNING"]
+    for peer in (lina, bad):
+        await peer.close()

@@ -484,7 +484,7 @@ async def channels() -> AsyncIterator[Channels]:
     await room.setRemoteDescription(page.localDescription)
     await room.setLocalDescription(await room.createAnswer())
     wire.be_patient(room)
-    wire_sctp.be_prompt(room)
+    wire_sctp.adapt(room, lambda: None)
     await page.setRemoteDescription(room.localDescription)
     data = room.createDataChannel("tiles", ordered=False)
     data.on("open", opened.set)
