@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 from bisect import bisect_right
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -81,9 +81,10 @@ class Recording:
 class RecordingFile:
     """One recording in the making: a `streams.recorder.Keeper`."""
 
-    def __init__(self, recording_id: str, writer: SealedWriter, about: About) -> None:
+    def __init__(self, recording_id: str, writer: SealedWriter, about: About, on_closed: Callable[[], None]) -> None:
         self.id = recording_id
         self._writer = writer
+        self._on_closed = on_closed
         self._writer.append(_Kind.ABOUT, 0, about.model_dump_json().encode())
 
     def parameters(self, track: PictureTrackName, sets: Parameters) -> None:
@@ -100,7 +101,10 @@ class RecordingFile:
         self._writer.append(_Kind.END, at_ms, b"", is_synced=True)
 
     def close(self) -> None:
-        self._writer.close()
+        try:
+            self._writer.close()
+        finally:
+            self._on_closed()
 
 
 class Mp4:
@@ -141,26 +145,30 @@ class Recordings:
         self._key = key
         self._now = now
         self._known: dict[_Seen, Recording] = {}
+        self._making: set[str] = set()
+        """Listed once they are closed."""
 
     def create(self, lesson: str) -> RecordingFile:
         """Begin a recording. Raises OSError, RecordingError."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         recording_id, key = secrets.token_hex(_ID_BYTES), self._key()
-        path, writer = self._path(recording_id), None
+        path, writer, about = self._path(recording_id), None, About(lesson=lesson, began_at=self._now())
+        self._making.add(recording_id)
         try:
             writer = SealedWriter(path, key)
-            return RecordingFile(recording_id, writer, About(lesson=lesson, began_at=self._now()))
+            return RecordingFile(recording_id, writer, about, lambda: self._making.discard(recording_id))
         except BaseException:
             if writer is not None:
                 writer.close()
             path.unlink(missing_ok=True)
+            self._making.discard(recording_id)
             raise
 
-    def all(self, but: Container[str] = ()) -> list[Recording]:
-        """Return every recording, the newest first; also those whose content cannot be read. ``but``: not these."""
+    def all(self) -> list[Recording]:
+        """Return every recording that is made, the newest first; also those whose content cannot be read."""
         paths = self.folder.glob("*" + SUFFIX) if self.folder.exists() else ()
         marks = {(path.stem, facts.st_size, facts.st_mtime_ns): path for path in paths if (facts := _facts(path))}
-        self._known = {mark: self._recording(mark, path) for mark, path in marks.items() if mark[0] not in but}
+        self._known = {mark: self._recording(mark, path) for mark, path in marks.items() if mark[0] not in self._making}
         return sorted(self._known.values(), key=lambda one: one.kept_since, reverse=True)
 
     def open(self, recording_id: str, language: str = "fr") -> Mp4:

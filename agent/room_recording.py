@@ -248,9 +248,8 @@ class RoomRecording:
 
     async def _look(self) -> None:
         """Take out what has to go, list what is left, and end a recording that the disk has no room for."""
-        making = {one.id for one in (self._running, *self._ending) if one is not None}
         try:
-            listed, removed, free_bytes = await asyncio.to_thread(self._tidy, making)
+            listed, removed, free_bytes = await asyncio.to_thread(self._tidy)
         except OSError as error:
             log.warning("The recordings cannot be looked through", extra={"reason": error.strerror})
             return
@@ -267,14 +266,14 @@ class RoomRecording:
         elif is_news:
             self._lesson.looked_different()
 
-    def _tidy(self, making: set[str]) -> tuple[list[Recording], list[tuple[str, PanelRemoved]], float]:
+    def _tidy(self) -> tuple[list[Recording], list[tuple[str, PanelRemoved]], float]:
         now = self._now()
-        known = self._recordings.all(but=making)
+        known = self._recordings.all()
         if now >= CLOCK_WAS_WRONG_BEFORE and any(one.kept_since < CLOCK_WAS_WRONG_BEFORE for one in known):
             for one in known:
                 if one.kept_since < CLOCK_WAS_WRONG_BEFORE:
                     self._recordings.keep_from(one.id, now)
-            known = self._recordings.all(but=making)
+            known = self._recordings.all()
         removed = []
         for one, reason in to_remove(known, self._settings, now=now, free_bytes=self._free_bytes()):
             try:
