@@ -62,8 +62,9 @@ def compare(played: Floats, room: Floats, counts: NDArray[np.bool_], lags_s: Flo
     """
     weight = counts.astype(np.float64)
     total = np.maximum(weight.sum(axis=1), 1.0)
-    mine, mine_floor = _clipped(decibels(played)[None, :].repeat(len(lags_s), axis=0), counts)
-    theirs, theirs_floor = _clipped(decibels(room), counts)
+    played_dbfs, room_dbfs = decibels(played), decibels(room)
+    mine, mine_floor = _clipped(played_dbfs, counts)
+    theirs, theirs_floor = _clipped(room_dbfs, counts)
     mine_loud = ((mine > mine_floor + LOUD_DB) & counts).sum(axis=1)
     theirs_loud = ((theirs > theirs_floor + LOUD_DB) & counts).sum(axis=1)
     mine -= ((mine * weight).sum(axis=1) / total)[:, None]
@@ -73,16 +74,22 @@ def compare(played: Floats, room: Floats, counts: NDArray[np.bool_], lags_s: Flo
     shared = (mine * theirs * weight).sum(axis=1) / total
     scores = 2 * shared / np.maximum(mine_var + theirs_var, 1e-9)
     best = int(np.argmax(scores))
-    heard = decibels(played)[counts[best]]
+    heard = played_dbfs[counts[best]]
     return Likeness(
         score=float(scores[best]),
         spread_db=float(np.sqrt(theirs_var[best])),
         played_spread_db=float(np.sqrt(mine_var[best])),
         played_peak_dbfs=float(heard.max()) if len(heard) else FLOOR_DBFS,
-        median_dbfs=float(np.median(decibels(room[best])[counts[best]])) if len(heard) else FLOOR_DBFS,
+        median_dbfs=_median(room_dbfs[best][counts[best]]) if len(heard) else FLOOR_DBFS,
         loud=int(max(mine_loud[best], theirs_loud[best])),
         lag_s=float(lags_s[best]),
     )
+
+
+def _median(values: Floats) -> float:
+    """Return the median; numpy's own is made for large arrays, and slow for some dozens of values."""
+    ordered = np.sort(values)
+    return float(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
 def _clipped(level: Floats, counts: NDArray[np.bool_]) -> tuple[Floats, Floats]:

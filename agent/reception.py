@@ -11,6 +11,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -156,10 +157,12 @@ class Listener:
         lags_s = self._lags(was_heard)
         is_far = not self._is_timed and not was_heard
         most = FAR_LEVELS if is_far else LONG_LEVELS
-        curves = _Curves.of(np.array(self._levels)[-most:], room, lags_s)
-        alike = None if is_far else _alike(curves.newest(AGAIN_LEVELS), AGAIN_SCORE)
-        long = short = None
+        alike = long = short = None
+        if not is_far:
+            again = self._curves(AGAIN_LEVELS + 1, room, lags_s)  # with a neighbour for the first
+            alike = _alike(again.newest(AGAIN_LEVELS), AGAIN_SCORE)
         if alike is None:  # the usual lesson costs one window and not three
+            curves = self._curves(most, room, lags_s)
             long, short = curves.newest(most), curves.newest(SHORT_LEVELS)
         is_other = short is not None and _is_other(short)
         if not is_other:
@@ -171,6 +174,10 @@ class Listener:
         elif short is not None and is_other and not (was_heard and long and long.score >= STILL_SCORE):
             why: WhyDeaf = "silent" if short.played_peak_dbfs < SILENCE_DBFS else "other-sound"
             self._proof, self._lag_s = (False, why, now_s), None
+
+    def _curves(self, count: int, room: RoomLevels, lags_s: NDArray[np.float64]) -> _Curves:
+        newest = islice(self._levels, max(0, len(self._levels) - count), None)
+        return _Curves.of(np.array(tuple(newest)), room, lags_s)
 
     def _lags(self, was_heard: bool) -> NDArray[np.float64]:
         if was_heard and self._lag_s is not None:
