@@ -9,8 +9,8 @@ from playwright.async_api import Page, expect
 
 from protocol.panel import PanelAudience, PanelHand, PanelQuestion, PanelView
 from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits
+from tests.browser.pages.panel_room import BUSY, LIVE, but, pupil, room, sent, shown
 from tests.browser.pages.stub import PageServer
-from tests.browser.pages.test_panel import BUSY, LIVE, but, pupil, room, sent, shown
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

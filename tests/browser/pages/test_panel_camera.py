@@ -11,8 +11,8 @@ from playwright.async_api import Page, expect
 from protocol.messages import OnAir, Problem
 from protocol.panel import PanelMasks, PanelPreset, PanelPtz, PanelView
 from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits
+from tests.browser.pages.panel_room import IDLE, LIVE, NOW, PIXEL, PUPILS, room, sent, shown
 from tests.browser.pages.stub import PageServer, refusal
-from tests.browser.pages.test_panel import IDLE, LIVE, NOW, PIXEL, PUPILS, room, sent, shown
 from tests.chromium import Complaints
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

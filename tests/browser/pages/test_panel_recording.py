@@ -13,7 +13,7 @@ from protocol.lesson import LessonState
 from protocol.messages import Problem
 from protocol.panel import PanelRecorded, PanelRecording, PanelRemoved, PanelView
 from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits
-from tests.browser.pages.test_panel import IDLE, LIVE, NOW, room
+from tests.browser.pages.panel_room import IDLE, LIVE, NOW, room
 from tests.chromium import Complaints
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

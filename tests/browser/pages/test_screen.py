@@ -11,8 +11,8 @@ from playwright.async_api import Page, Route, expect
 from protocol.pages import ScreenAnswer
 from protocol.panel import PanelScreen, PanelView
 from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits
+from tests.browser.pages.panel_room import LIVE, room, sent
 from tests.browser.pages.stub import PageServer, refusal
-from tests.browser.pages.test_panel import LIVE, room, sent
 from tests.browser.people import until
 from tests.chromium import Complaints
 

@@ -10,8 +10,8 @@ from playwright.async_api import Page, Route, expect
 from protocol import channel
 from protocol.panel import PanelAudience, PanelHand, PanelLevel, PanelTalk
 from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits
+from tests.browser.pages.panel_room import room, sent, shown
 from tests.browser.pages.stub import refusal
-from tests.browser.pages.test_panel import room, sent, shown
 from tests.browser.pages.test_panel_audience import answering, live
 from tests.browser.pages.test_pupil_channel import Room, in_class
 from tests.browser.people import until
