@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, WebError
 
 PROGRAM, PACKAGE = "chromium", "chromium"
 FLAGS = (
@@ -59,11 +59,21 @@ class Complaints:
         self._ours.add(origin)
 
     def watch(self, context: BrowserContext) -> None:
-        """Watch every page of this context from now on."""
+        """Watch every page of this context that opens from now on."""
         context.on("console", self._console)
-        context.on("weberror", lambda error: self.found.append(f"exception: {error.error}"))
+        context.on("weberror", self._exception)
         context.on("request", self._request)
         context.on("page", self._page)
+
+    def unwatch(self, context: BrowserContext) -> None:
+        """Leave this context to the next who watches it."""
+        context.remove_listener("console", self._console)
+        context.remove_listener("weberror", self._exception)
+        context.remove_listener("request", self._request)
+        context.remove_listener("page", self._page)
+
+    def _exception(self, error: WebError) -> None:
+        self.found.append(f"exception: {error.error}")
 
     def _page(self, page: Page) -> None:
         page.on("crash", lambda _: self.found.append(f"crash of {page.url}"))

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, CDPSession, Page
 
 from tests import chromium
 from tests.browser.pages.stub import PageServer
@@ -53,12 +54,40 @@ def complaints() -> chromium.Complaints:
     return chromium.Complaints()
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def open_page(browser: Browser, complaints: chromium.Complaints) -> AsyncIterator[OpenPage]:
-    """Open an address in a window of its own; afterwards no page may have complained."""
+class Profile(NamedTuple):
+    """A browser profile, and a line to a blank page of it: with its last page a profile ends."""
+
+    context: BrowserContext
+    line: CDPSession
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def profile(browser: Browser) -> AsyncIterator[Callable[[str, bool], Awaitable[Profile]]]:
+    """Browser profiles by language and kind of screen; making one takes longer than most tests."""
     if not AXE.is_file():
         missing("axe-core is missing; it comes with: npm ci")
-    contexts: list[BrowserContext] = []
+    made: dict[tuple[str, bool], Profile] = {}
+
+    async def of(locale: str, phone: bool) -> Profile:
+        if (locale, phone) not in made:
+            context = await browser.new_context(
+                locale=locale, timezone_id="Europe/Paris", reduced_motion="reduce", has_touch=phone
+            )
+            await context.add_init_script(path=AXE)
+            made[locale, phone] = Profile(context, await context.new_cdp_session(await context.new_page()))
+        return made[locale, phone]
+
+    yield of
+    for one in made.values():
+        await one.context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_page(
+    profile: Callable[[str, bool], Awaitable[Profile]], complaints: chromium.Complaints
+) -> AsyncIterator[OpenPage]:
+    """Open an address in a page of its own; afterwards no page may have complained, and none left anything behind."""
+    pages: list[tuple[Page, str, Profile]] = []
 
     async def open_(
         url: str,
@@ -70,26 +99,28 @@ async def open_page(browser: Browser, complaints: chromium.Complaints) -> AsyncI
         phone: bool = False,
         has_font: bool = True,
     ) -> Page:
-        complaints.allow("{0.scheme}://{0.netloc}".format(urlsplit(url)))
-        context = await browser.new_context(
-            viewport={"width": width, "height": height},
-            locale=locale,
-            color_scheme="dark" if dark else "light",
-            timezone_id="Europe/Paris",
-            reduced_motion="reduce",
-            has_touch=phone,
-        )
-        contexts.append(context)
-        complaints.watch(context)
-        await context.add_init_script(path=AXE)
-        page = await context.new_page()
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(url))
+        complaints.allow(origin)
+        at = await profile(locale, phone)
+        if at not in [there for _, _, there in pages]:
+            complaints.watch(at.context)
+        page = await at.context.new_page()
+        pages.append((page, origin, at))
         page.set_default_timeout(10_000)
+        await page.set_viewport_size({"width": width, "height": height})
+        await page.emulate_media(color_scheme="dark" if dark else "light")
         if not has_font:  # never answered: a refused or broken one would be a complaint
             await page.route("**/*.woff2", lambda route: asyncio.sleep(0))
         await page.goto(url)
         return page
 
     yield open_
-    for context in contexts:
-        await context.close()
+    for page, origin, at in pages:
+        await page.close()
+        # the next test may be given the same port
+        await at.line.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+    for at in {at for _, _, at in pages}:
+        complaints.unwatch(at.context)
+        await at.context.clear_permissions()
+        await at.context.set_offline(False)
     assert complaints.found == []
