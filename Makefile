@@ -68,8 +68,10 @@ check: install-check ## Check form and types: ruff, mypy, import-linter, generat
 	npx --no-install tsc -p .
 
 # Tests that hold a time to a bar are marked as timed and run two at a time; those marked as alone fill the machine and
-# have it for themselves; all others run side by side.
+# have it for themselves; all others run side by side. Only files that have the mark are read for it: reading them all
+# takes as long as several tests.
 WORKERS ?= 2
+marked = $(shell grep -rl --include='test_*.py' 'mark\.$(1)\b' tests | sort)
 
 test: install ## Run every test; a missing peer is a failure
 ifneq (,$(findstring tests/,$(ARGS))$(findstring -k,$(ARGS)))
@@ -77,8 +79,8 @@ ifneq (,$(findstring tests/,$(ARGS))$(findstring -k,$(ARGS)))
 else
 	@failed=0; \
 	REQUIRE_PEERS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS) -m 'not alone and not timed' tests || failed=$$?; \
-	REQUIRE_PEERS=1 $(BIN)/pytest -n 2 --dist loadfile $(ARGS) -m timed tests || failed=$$?; \
-	REQUIRE_PEERS=1 $(BIN)/pytest $(ARGS) -m alone tests || failed=$$?; \
+	REQUIRE_PEERS=1 $(BIN)/pytest -n 2 --dist loadfile $(ARGS) -m timed $(call marked,timed) || failed=$$?; \
+	REQUIRE_PEERS=1 $(BIN)/pytest $(ARGS) -m alone $(call marked,alone) || failed=$$?; \
 	exit $$failed
 endif
 

@@ -61,7 +61,12 @@ def test_every_test_is_in_one_of_the_runs_that_make_does() -> None:
     """Side by side runs what is not marked, and the other runs what is."""
     runs = [shlex.split(line.rstrip("\\")) for line in make("--dry-run", "test").splitlines() if "bin/pytest" in line]
     assert [run[run.index("-m") + 1] for run in runs] == ["not alone and not timed", "timed", "alone"]
-    assert all("tests" in run for run in runs)
+    assert "tests" in runs[0]
+    sources = {path: path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")}
+    for mark, run in zip(("timed", "alone"), runs[1:], strict=True):
+        marked = {path for path, source in sources.items() if f"mark.{mark}" in source}
+        assert {ROOT / word for word in run if word.startswith("tests/")} == marked - {Path(__file__)}
+    assert [path.name for path, source in sources.items() if ".add_marker(" in source] == [Path(__file__).name]
     assert not any(word.startswith(("--ignore", "--deselect", "-k")) for run in runs for word in run)
 
 
