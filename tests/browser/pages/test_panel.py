@@ -150,28 +150,31 @@ async def test_what_is_touched_and_read_is_large(serve: Serve, open_page: OpenPa
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1366, 768), (1920, 1080), (3840, 2160)])
-@pytest.mark.parametrize("name", ["idle", "after", "being tested", "tested"])
 async def test_nobody_scrolls_for_start_nor_for_what_is_wrong(
-    serve: Serve, open_page: OpenPage, name: str, width: int, height: int
+    serve: Serve, open_page: OpenPage, width: int, height: int
 ) -> None:
     problems = [Text(fr=f"{what} a manqué.", en="x") for what in ("La caméra", "Le micro", "Le tableau", "Le son")]
     problems.append(Text(fr="Le micro s’est arrêté ; un autre a pris sa place.", en="x"))
     summary = PanelSummary(lesson="l-0", duration_s=2540, viewers_most=8, problems=tuple(problems))
     turning = PanelPtz(is_connected=True, can_turn=True, can_zoom=True)
-    full = {**STATES[name].model_dump(), "ptz": turning, "summary": None if name == "idle" else summary}
-    page = await open_page(room(serve, but(**full)).url, width=width, height=height)
+    server = room(serve, IDLE)
+    page = await open_page(server.url, width=width, height=height)
     await shown(page)
-    assert await page.evaluate("document.documentElement.scrollHeight - innerHeight") <= 0
-    for wanted in ("#start", "#copy", *(("#test",) if name in ("idle", "after") else (".test-steps li",))):
-        box = await page.locator(wanted).first.bounding_box()
-        assert box is not None
-        assert box["y"] + box["height"] <= height, wanted
-    if name == "tested":
-        ill = await page.locator(".test-steps li[data-state=warning]").bounding_box()
-        steps = await page.locator(".test-steps").bounding_box()
-        assert ill is not None
-        assert steps is not None
-        assert ill["y"] + ill["height"] <= steps["y"] + steps["height"]
+    for name in ("idle", "after", "being tested", "tested"):
+        after = None if name == "idle" else summary
+        full = {**STATES[name].model_dump(), "room_name": name, "ptz": turning, "summary": after}
+        server.push("panel", but(**full))
+        await expect(page.locator("h1")).to_have_text(name)
+        assert await page.evaluate("document.documentElement.scrollHeight - innerHeight") <= 0, name
+        for wanted in ("#start", "#copy", *(("#test",) if name in ("idle", "after") else (".test-steps li",))):
+            box = await page.locator(wanted).first.bounding_box()
+            assert box is not None, (name, wanted)
+            assert box["y"] + box["height"] <= height, (name, wanted)
+    ill = await page.locator(".test-steps li[data-state=warning]").bounding_box()
+    steps = await page.locator(".test-steps").bounding_box()
+    assert ill is not None
+    assert steps is not None
+    assert ill["y"] + ill["height"] <= steps["y"] + steps["height"]
 
 
 _AIR_JS = """() => Object.fromEntries([...document.querySelectorAll('.acts .button')].map(one => {
