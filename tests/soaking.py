@@ -68,6 +68,7 @@ async def soak(people: People, seconds: float, viewers: int, told: Callable[[str
         assert agent.is_running(), "the agent fell"
         passed_s = time.monotonic() - began_s
     await asyncio.to_thread(rig.press, "lesson/stop")
+    await asyncio.to_thread(rig.wait_state, "idle")
     await asyncio.sleep(CLEAR_S + 2)
     pss_mb_after, _ = await asyncio.to_thread(taken, rig)
     lost = sum(counted["lost"] for each in got for counted in each.values())

@@ -1,4 +1,4 @@
-"""A minute with thirty pupils: nothing lost, nothing grows."""
+"""A minute and a half with thirty pupils: nothing lost, nothing grows."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import pytest
 from tests.browser.people import People
 from tests.soaking import soak
 
-pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
 log = logging.getLogger(__name__)
 
-SECONDS, VIEWERS = 60.0, 30
+SECONDS, VIEWERS = 90.0, 30
 STARVED = 0.7
 """Above this share of all cores' time, room, browser and thirty pupils on one machine take pictures from each other."""
-AFTER_MB = 350.0
-"""Of a program that has taught a dozen lessons; a first one leaves 160 to 185, and DESIGN §10 allows 200."""
+AFTER_MB = 230.0
+"""Some seconds after the lesson. 126 to 138 were seen, after nine lessons as after one, beside other rooms on the
+machine, which share the program's pages; alone it is some 30 more. DESIGN §10 allows 200."""
 
 
 async def test_thirty_pupils_lose_nothing_and_cost_no_more_at_the_end(people: People) -> None:
