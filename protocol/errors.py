@@ -203,6 +203,13 @@ class ShareError(EstradeError):
     default_code = "share-not-found"
 
 
+class FetchError(EstradeError):
+    """An address outside that does not give, or does not take, what it should."""
+
+    default_code = "fetch-failed"
+    default_retryable = True
+
+
 class HelperError(EstradeError):
     """The root helper did not do what it was asked."""
 
@@ -314,6 +321,8 @@ CODES: dict[str, str] = {
     "database-unusable": "The database cannot be opened or brought to this version.",
     "port-taken": "Another program already listens on that port.",
     "centre-unreachable": "The centre does not answer at that address.",
+    "address-refused": "The centre does not go to this address: it leads inside, or is not of a kind that is allowed.",
+    "fetch-failed": "The address outside does not answer, or not as it should.",
     "already-running": "This program runs already, with the same folder.",
     "no-network": "This machine has no address that others on its network could reach.",
     "not-ready": "A program did not become ready in time.",

@@ -52,6 +52,8 @@ STATUS: Mapping[str, int] = {
     "relay-off": 409,
     "media-server-unreachable": 502,
     "media-server-refused": 502,
+    "address-refused": 400,
+    "fetch-failed": 502,
     "candidate-invalid": 400,
     "ice-restart-unsupported": 422,
     "broker-unavailable": 503,
