@@ -210,6 +210,12 @@ class FetchError(EstradeError):
     default_retryable = True
 
 
+class CalendarError(EstradeError):
+    """A calendar that cannot be taken; the lessons that were read from it last stay."""
+
+    default_code = "calendar-unreadable"
+
+
 class HelperError(EstradeError):
     """The root helper did not do what it was asked."""
 
@@ -323,6 +329,8 @@ CODES: dict[str, str] = {
     "centre-unreachable": "The centre does not answer at that address.",
     "address-refused": "The centre does not go to this address: it leads inside, or is not of a kind that is allowed.",
     "fetch-failed": "The address outside does not answer, or not as it should.",
+    "calendar-unreadable": "This is no calendar that can be read; the lessons that were read from it last stay.",
+    "calendar-too-large": "The calendar is larger than is taken; the lessons that were read from it last stay.",
     "already-running": "This program runs already, with the same folder.",
     "no-network": "This machine has no address that others on its network could reach.",
     "not-ready": "A program did not become ready in time.",

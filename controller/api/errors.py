@@ -54,6 +54,8 @@ STATUS: Mapping[str, int] = {
     "media-server-refused": 502,
     "address-refused": 400,
     "fetch-failed": 502,
+    "calendar-unreadable": 422,
+    "calendar-too-large": 413,
     "candidate-invalid": 400,
     "ice-restart-unsupported": 422,
     "broker-unavailable": 503,

@@ -1,13 +1,16 @@
-"""The agent's limits, loaded into the kernel: a room at work stays within them."""
+"""The limits of the units, loaded into the kernel: a room at work and the reader of calendars stay within them."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from controller.schedule.reader import CHILD
+from tests.ical import calendar, lesson
 from tests.peers import missing, need
 
 pytestmark = pytest.mark.timed
@@ -15,15 +18,29 @@ pytestmark = pytest.mark.timed
 HERE = Path(__file__).parent
 
 
-def test_a_room_works_within_the_limits_of_its_unit(deploy: Path) -> None:
-    """Debian's Python loads the filter and becomes ours, which inherits it, and so do the capture processes."""
+def under(unit: Path) -> list[str]:
+    """Return what stands before a command: Debian's Python loads the filter and becomes the command."""
     python = need("/usr/bin/python3", "python3")
     need("systemd-analyze", "systemd")
     has_seccomp = subprocess.run([python, "-c", "import seccomp"], capture_output=True, check=False).returncode == 0
     if not has_seccomp:
         missing("Python's seccomp module is missing; it comes with: apt install python3-seccomp")
-    unit = deploy / "systemd/estrade-agent.service"
-    command = [python, str(HERE / "under_unit.py"), str(unit), sys.executable, "-m", "tests.deploy.room_at_work"]
+    return [python, str(HERE / "under_unit.py"), str(unit)]
+
+
+def test_a_room_works_within_the_limits_of_its_unit(deploy: Path) -> None:
+    """The capture processes inherit them."""
+    command = [*under(deploy / "systemd/estrade-agent.service"), sys.executable, "-m", "tests.deploy.room_at_work"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE.parents[1])
     said = done.stderr.replace("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n", "", 1)
     assert (done.returncode, said) == (0, "")
+
+
+def test_a_calendar_is_read_within_the_limits_of_the_controllers_unit(deploy: Path) -> None:
+    """It bounds itself, though the unit takes most of such calls away."""
+    head = {"zone": "Europe/Paris", "since": "2026-11-30T00:00:00+01:00", "until": "2027-01-29T00:00:00+01:00"}
+    request = json.dumps(head).encode() + b"\n" + calendar(lesson("1", "20261201T080000"))
+    command = [*under(deploy / "systemd/estrade-controller.service"), *CHILD]
+    done = subprocess.run(command, input=request, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert [event["uid"] for event in json.loads(done.stdout)["timed"]] == ["1"]

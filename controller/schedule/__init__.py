@@ -1,0 +1,1 @@
+"""The timetable: calendars of schools, read and turned into lessons of rooms."""
