@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from ipaddress import ip_address
 
 from controller.pki import CertificatePaths
 
@@ -95,8 +96,10 @@ class Names:
         self.asked: list[str] = []
 
     async def resolve(self, host: str) -> Sequence[str]:
-        """Return the next answer; OSError for a name that there is not."""
+        """Return the next answer, or the address that the name is; OSError for a name that there is not."""
         self.asked.append(host)
+        with suppress(ValueError):
+            return [str(ip_address(host))]
         if host not in self._answers:
             raise OSError(f"no {host}")
         given = self._answers[host]
