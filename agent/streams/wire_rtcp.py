@@ -1,9 +1,9 @@
 """RTCP of a viewer, beside the tasks and queues that aiortc has for it.
 
 aiortc wakes a task up for each report of each track, and another one for each packet that comes, of which it makes a
-dozen objects; twenty viewers' reports then cost half as much as their pictures. Here all tracks of a viewer report at
-once, and what comes is read where it was decrypted. ``tests/unit/streams/test_wire_rtcp.py`` fails when a release of
-aiortc moves what is private of it.
+dozen objects; twenty viewers' reports then cost almost half as much as their pictures. Here all tracks of a viewer
+report at once, and what comes is read where it was decrypted. ``tests/unit/streams/test_wire_rtcp.py`` and
+``tests/integration/streams/test_direct.py`` fail when a release of aiortc moves what is private of it.
 """
 
 from __future__ import annotations
