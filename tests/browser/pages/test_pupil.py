@@ -177,6 +177,27 @@ async def test_an_ended_lesson_is_told_and_the_link_waits_for_the_next(
     await phase(page, "waiting")
 
 
+async def test_the_screen_is_kept_lit_in_class_and_not_after_it(
+    serve: Serve, open_page: OpenPage, complaints: Complaints
+) -> None:
+    complaints.expected = {503}
+    server = centre(serve, view("open"))
+    page = await open_page(f"{server.url}/j/good", **PHONE)
+    await page.evaluate(
+        """() => {
+          const lock = navigator.wakeLock, request = lock.request.bind(lock);
+          window.locks = [];
+          lock.request = async (kind) => (window.locks.push(await request(kind)), window.locks.at(-1));
+        }"""
+    )
+    await page.click("#enter")
+    await phase(page, "class")
+    await until(lambda: page.evaluate("window.locks.some((one) => !one.released)"), "a lit screen")
+    server.push("lesson", view("ended"))
+    await phase(page, "ended")
+    await until(lambda: page.evaluate("window.locks.every((one) => one.released)"), "a screen that may go dark", 5)
+
+
 async def test_who_waits_again_before_the_centre_has_heard_of_the_end_is_in_the_next_lesson(
     serve: Serve, open_page: OpenPage, complaints: Complaints
 ) -> None:
