@@ -127,3 +127,16 @@ async def test_the_preview_is_what_is_sent_mask_and_stand_in_included() -> None:
         room.publisher.set_on_air(OnAir(camera=False), False)
         await previewed(SLATE_Y)
         await peer.close()
+
+
+async def test_a_pause_holds_the_sound_back_first(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should a picture fail to be held back, nothing that is said is heard meanwhile."""
+
+    def fail(is_on_air: bool, is_paused: bool) -> None:
+        raise ValueError("the picture")
+
+    for picture_track in room.publisher._tracks.pictures.values():
+        monkeypatch.setattr(picture_track, "set_on_air", fail)
+    with pytest.raises(ValueError, match="the picture"):
+        room.publisher.set_on_air(OnAir(), True)
+    assert room.publisher.tracks()["sound"].stand_in == "paused"
