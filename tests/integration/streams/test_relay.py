@@ -231,3 +231,36 @@ async def test_pupils_move_to_the_media_server_and_back_without_a_new_connection
             assert "failed" not in peer.states
             await peer.close()
     server.start()
+
+
+async def test_the_end_sends_nothing_to_those_who_play_from_the_media_server(
+    server: MediaServer, tmp_path: Path
+) -> None:
+    """The end of what is published would else be a reason to send to them again."""
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+    settings = RelaySettings(server.whip("b14-lesson"), server.whip("b14-board"), token_file=token)
+    async with open_room(StreamSettings(relay=settings, uplink_bps=500_000)) as room:
+        room.feed(film(room.publisher, "camera"))
+        room.feed(speak(room.publisher))
+        peers = Peer(), Peer()
+        for number, peer in enumerate(peers):
+            await peer.join(room.publisher, f"v{number}", f"holder-{number}")
+            await say(peer, channel.Hello(name="Lina"))
+        for peer in peers:
+            go = channel.PlayFrom(source="media-server")
+            await peer.until(lambda peer=peer, go=go: go in peer.heard)  # type: ignore[misc]  # bound now
+            await say(peer, channel.PlaysFrom(source="media-server"))
+        for peer in peers:
+            while not await is_quiet(peer):
+                continue
+        told = [len(peer.heard) for peer in peers]
+        received = [(len(peer.sound.arrivals), len(peer.camera.pictures())) for peer in peers]
+    for peer in peers:
+        await peer.until(lambda peer=peer: peer.states[-1] == "closed")  # type: ignore[misc]
+    assert [(len(peer.sound.arrivals), len(peer.camera.pictures())) for peer in peers] == received
+    assert [peer.heard[before:] for peer, before in zip(peers, told, strict=True)] == [
+        [channel.Ended(reason="lesson-ended")]
+    ] * 2
+    for peer in peers:
+        await peer.close()
