@@ -298,7 +298,7 @@ def _has_media(peer: Peer) -> bool:
 
 def _parts(room: Room, viewer: str) -> list[weakref.ref[object]]:
     """Return what the room has of a connected viewer, without holding it."""
-    connection = room.publisher._viewers[viewer]
+    connection = room.publisher._roster.connections[viewer]
     feeds, senders = room.publisher._feeds[connection], connection.senders.values()
     parts = [connection, connection._peer, connection._path, connection.channel, feeds, *senders]
     return [weakref.ref(part) for part in (*parts, *(sender.taken for sender in senders))]
