@@ -39,17 +39,12 @@ SETTLE_S = 1.5
 """After a step down, before the next: what waits in the line has to drain."""
 FIRST_TRY_S, MOST_TRY_S = 5.0, 300.0
 """A line is clean this long before more is tried; after trials that failed, at most this long."""
-TRIED_SHARE = 0.9
-"""Of what a line was found to carry before anything was sent over it is begun with."""
-UNTRIED_BPS = 450_000
-"""Where nothing was found: the smallest pictures of both."""
 FAR_TRY_S, FAR_SHARE = 60.0, 2.0
-"""A line that was found too thin for more is tried again after this at most; after half of it where it carries less
-than half of what is next."""
-SOON_TRY_S = 2.0
-"""The same of what was in no trouble yet."""
+"""A line that carries less than half of the board's least video, tried with that alone, gets tiles for a minute at
+least: each trial costs a second or two of the sound."""
+SURE_TRY_S = 2.0
+"""The same where the viewer's estimate already covers it by a fifth."""
 SURE_SHARE = 1.2
-"""The viewer's estimate covers what comes next by a fifth: there is nothing to try."""
 HOLDS_S = 10.0
 """A rung that held this long, or as long as it was waited for, is tried sooner the next time."""
 ROBUST_STAYS_S = 15.0
@@ -89,9 +84,6 @@ class Adaptation:
         self._level_bps = math.inf
         """What the line carries, as far as it was tried."""
         self._share_bps = math.inf
-        self.wants_tried_bps: float | None = None
-        """What the line should be found to carry before more is sent over it: over one that is too thin, the first
-        picture of a larger layer costs seconds of the sound."""
         self._changed_s = -math.inf
         self._clean_since_s: float | None = None
         self._held_s = -math.inf
@@ -132,28 +124,6 @@ class Adaptation:
     def share(self, share_bps: float) -> None:
         """Hear what the room's own line has for this viewer."""
         self._share_bps = share_bps
-
-    def tried(self, carries_bps: float | None) -> None:
-        """Hear what the line was found to carry before anything is sent over it; None: that could not be found."""
-        bps = UNTRIED_BPS if carries_bps is None else carries_bps
-        at = self._fitting(TRIED_SHARE * bps)
-        if at == 0:
-            return
-        self._level_bps = self._rungs[at].cost_bps
-        if carries_bps is not None and self._rungs[at - 1].cost_bps > FAR_SHARE * carries_bps:
-            self._waits_s[self._rungs[at - 1]] = FAR_TRY_S / 2
-
-    def tried_again(self, carries_bps: float | None, now_s: float) -> None:
-        """Hear what the line was found to carry when `wants_tried_bps` asked; None: that could not be found."""
-        wanted_bps, self.wants_tried_bps = self.wants_tried_bps, None
-        at = self._at()
-        if wanted_bps is None or at == 0:
-            return
-        if carries_bps is None or carries_bps >= wanted_bps:
-            self._go_up(now_s)
-        else:
-            self._clean_since_s = None
-            self._waits_s[self._rungs[at - 1]] = min(FAR_TRY_S, 2 * self._wait_s(self._rungs[at - 1]))
 
     def board_began(self, now_s: float) -> None:
         """Hear that another layer of the board is sent from now on, beginning with a whole picture."""
@@ -246,7 +216,7 @@ class Adaptation:
     def _go_down(self, carried_bps: float | None, now_s: float, *, is_lossy: bool) -> None:
         at = self._at()
         self._waits_s[self._rungs[at]] = min(MOST_TRY_S, 2 * self._wait_s(self._rungs[at]))
-        self._clean_since_s, self._troubled, self.wants_tried_bps = None, 0, None
+        self._clean_since_s, self._troubled = None, 0
         if at == len(self._rungs) - 1:
             return
         fitting = at + 1
@@ -256,7 +226,11 @@ class Adaptation:
             and self._rungs[fitting].cost_bps > FIT_SHARE * carried_bps
         ):
             fitting += 1
-        taken, self._left = self._rungs[fitting], self._rungs[at]
+        left, taken = self._rungs[at], self._rungs[fitting]
+        self._left = left
+        is_from_above_tiles = taken.board == TILES and fitting == at + 1
+        if is_from_above_tiles and carried_bps is not None and left.cost_bps > FAR_SHARE * carried_bps:
+            self._waits_s[left] = max(FAR_TRY_S, self._wait_s(left))
         self._level_bps = taken.cost_bps
         self._changed_s = now_s
         self._loss_then = self._loss if is_lossy else None
@@ -274,16 +248,11 @@ class Adaptation:
             return
         above = self._rungs[at - 1]
         wait_s = self._wait_s(above)
-        if now_s - max(self._clean_since_s, self._changed_s) < (SOON_TRY_S if wait_s == FIRST_TRY_S else wait_s):
-            return
-        if rung.board != TILES and estimate_bps is not None and estimate_bps >= SURE_SHARE * above.cost_bps:
-            self._go_up(now_s)
-        else:
-            self.wants_tried_bps = above.cost_bps / TRIED_SHARE
-
-    def _go_up(self, now_s: float) -> None:
-        self._level_bps = self._rungs[self._at() - 1].cost_bps
-        self._changed_s = self._held_s = now_s
+        if wait_s == FIRST_TRY_S and estimate_bps is not None and estimate_bps >= SURE_SHARE * above.cost_bps:
+            wait_s = SURE_TRY_S
+        if now_s - max(self._clean_since_s, self._changed_s) >= wait_s:
+            self._level_bps = above.cost_bps
+            self._changed_s = self._held_s = now_s
 
     def _wait_s(self, rung: Rung) -> float:
         return self._waits_s.get(rung, FIRST_TRY_S)

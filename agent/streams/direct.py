@@ -42,8 +42,6 @@ class DirectSender(AiortcSender):
         self.taken: TakenSender | None = None
         """aiortc's sender, once it is taken over: its reports tell of our packets."""
         self._clock, self._pacer, self._now = clock, pacer, now
-        self.carries_bps: float | None = None
-        """What the viewer's line was found to carry, for the pace of bursts until it tells its estimate."""
         self._path: DirectPath | None = None
         self._numbers: Numbers | None = None
         self._track = Track(clock, rate_hz, now, on_packet)
@@ -177,8 +175,7 @@ class DirectSender(AiortcSender):
             frame, stamp_s, burst, is_last = self._bursts.popleft()
             lane.send(frame, burst, stamp_s)
             self._frames_waiting -= is_last
-            known_bps = self.carries_bps if self.estimate_bps is None else self.estimate_bps
-            pause_s = burst.layout.payload_bytes * 8 / pace_bps(known_bps)
+            pause_s = burst.layout.payload_bytes * 8 / pace_bps(self.estimate_bps)
             self._free_mono_s = pause_s + (now_s if now_s - self._free_mono_s > LATE_S else self._free_mono_s)
         if self._bursts:
             self._comes_back = True

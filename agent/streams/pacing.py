@@ -12,11 +12,11 @@ TIMES_ESTIMATE = 2.5
 LEAST_BPS, MOST_BPS = 400_000, 40_000_000
 """A phone on the edge of its cell; what no line of a pupil is above, and no burst of a room's uplink should be."""
 UNKNOWN_BPS = 12_000_000
-"""Until that is known: the first key frame of a newcomer, 50 kB, leaves within 35 ms."""
+"""Until the viewer has told its estimate: the first key frame of a newcomer, 50 kB, leaves within 35 ms."""
 
 
-def pace_bps(estimate_bps: float | None) -> float:
-    """Return how fast bursts follow each other for a viewer whose REMB, or whose line's trial, says this."""
+def pace_bps(estimate_bps: int | None) -> float:
+    """Return how fast bursts follow each other for a viewer whose REMB says this."""
     if estimate_bps is None:
         return UNKNOWN_BPS
     return min(MOST_BPS, max(LEAST_BPS, TIMES_ESTIMATE * estimate_bps))

@@ -309,7 +309,6 @@ class Publisher:
             on_told=self._told,
             on_packet=self._on_packet,
             spawn=self._spawn,
-            wanted_bps=self._settings.wanted_bps,
         )
         self._roster.add(connection, holder)
         feeds = self._feeds[connection] = ViewerFeeds(
@@ -318,7 +317,6 @@ class Publisher:
             call_later=self._loop.call_later,
             on_change=partial(self._sends_otherwise, connection),
             tile_line=connection.tiles if plan.has_channel else None,
-            try_line=connection.try_again,
         )
         feeds.limit(self._limits.cameras, self._limits.boards)
         feeds.expect()
@@ -436,7 +434,7 @@ class Publisher:
         feeds = self._feeds[connection]
         self._look_who_speaks(connection)
         self._routes.begin(connection, feeds)
-        feeds.begin(connection.senders, connection.carries_bps)
+        feeds.begin(connection.senders)
         self._tell_sending(connection)
         self._roster.arrived(self._roster.who(connection), connection.joined_mono_s)
         self._on_viewer(ViewerChange(connection.id, "joined"))

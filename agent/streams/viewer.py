@@ -7,20 +7,18 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 from aiortc import RTCDataChannel
 from aiortc import RTCSessionDescription as Description
 
-from agent.streams import wire, wire_path, wire_rtcp, wire_sctp, wire_stun
+from agent.streams import wire, wire_path, wire_rtcp, wire_sctp
 from agent.streams.answering import Candidates, answering_peer
 from agent.streams.clock import SOUND_RATE_HZ, VIDEO_RATE_HZ, RoomClock
 from agent.streams.direct import DirectSender
 from agent.streams.ladder import Choice
 from agent.streams.layers import TrackName
 from agent.streams.lesson_channel import LessonChannel
-from agent.streams.line_trial import LineTrial
 from agent.streams.offers import Plan
 from agent.streams.pacing import Pacer
 from agent.streams.tile_channel import TileChannel
@@ -84,9 +82,9 @@ class ViewerChange:
 class ViewerConnection:
     """One RTCPeerConnection and what is known of who is at its other end.
 
-    ``on_connected`` comes once, when packets can be sent and the line was tried for ``wanted_bps``; ``on_gone`` once,
-    with the reason, unless `close` was called first; ``on_told`` after each understood message; ``on_packet`` after
-    each media packet. ``spawn`` starts a task that somebody owns.
+    ``on_connected`` comes once, when packets can be sent; ``on_gone`` once, with the reason, unless `close` was called
+    first; ``on_told`` after each understood message; ``on_packet`` after each media
+    packet. ``spawn`` starts a task that somebody owns.
     """
 
     def __init__(
@@ -102,7 +100,6 @@ class ViewerConnection:
         on_told: Callable[[ViewerConnection, channel.FromPupil], None],
         on_packet: Callable[[], None],
         spawn: Callable[[Coroutine[Any, Any, None], str], object],
-        wanted_bps: float,
     ) -> None:
         self.id = viewer
         self.name = ""
@@ -118,10 +115,6 @@ class ViewerConnection:
         self._tiles: TileChannel | None = None
         self._foreign_channels = 0
         self.ended = False
-        self.carries_bps: float | None = None
-        """What the line was found to carry before anything was sent; None: that could not be found."""
-        self._is_ready = self._is_tried = False
-        self._wanted_bps, self._spawn = wanted_bps, spawn
         self.has_channel = plan.has_channel
         self._heard_mono_s = 0.0
         self._clock = clock
@@ -133,7 +126,6 @@ class ViewerConnection:
         self._peer = answering_peer(plan, ice_servers)
         self._candidates = Candidates(self._peer, plan, viewer, spawn)
         self._peer.on("connectionstatechange", self._state_changed)
-        self._peer.on("iceconnectionstatechange", self._ice_changed)
         self._peer.on("datachannel", self._channel_opened)
 
     async def answer(self, levels: dict[TrackName, str]) -> str:
@@ -248,47 +240,12 @@ class ViewerConnection:
                 taken = [sender.taken for sender in self.senders.values() if sender.taken is not None]
                 wire_rtcp.ViewerRtcp(self._path, taken, self._pacer.call_at, time.monotonic)
             # aiortc's senders learn what was agreed right after this, within the same turn of the loop
-            asyncio.get_running_loop().call_soon(self._made_ready)
+            asyncio.get_running_loop().call_soon(self._begin)
         elif state in ("failed", "closed"):
             self._gone("connection closed" if state == "closed" else "connection failed")
 
-    def _ice_changed(self) -> None:
-        if self._peer.iceConnectionState == "completed" and not self.ended:
-            self._spawn(self._try_line(), f"try line of {self.id}")
-
-    async def _try_line(self) -> None:
-        """Find out what the line carries while DTLS shakes hands, which takes as long."""
-        try:
-            self.carries_bps = await self._trial().first(self._wanted_bps)
-        except Exception:  # the connection may end at any time, and aioice's with it
-            log.debug("A line could not be tried", extra={"viewer": self.id}, exc_info=True)
-        for sender in self.senders.values():
-            sender.carries_bps = self.carries_bps
-        self._is_tried = True
-        self._maybe_begin()
-
-    def _trial(self) -> LineTrial:
-        return LineTrial(partial(wire_stun.check, self._peer), time.monotonic)
-
-    def try_again(self, enough_bps: float, on_tried: Callable[[float | None], None]) -> None:
-        """Find out, in a task, whether the line carries more than it is given; ``on_tried`` hears what it carries."""
-        self._spawn(self._try_again(enough_bps, on_tried), f"try line of {self.id} again")
-
-    async def _try_again(self, enough_bps: float, on_tried: Callable[[float | None], None]) -> None:
-        try:
-            carries_bps = await self._trial().again(enough_bps)
-        except Exception:  # as above
-            log.debug("A line could not be tried again", extra={"viewer": self.id}, exc_info=True)
-            carries_bps = None
+    def _begin(self) -> None:
         if not self.ended:
-            on_tried(carries_bps)
-
-    def _made_ready(self) -> None:
-        self._is_ready = True
-        self._maybe_begin()
-
-    def _maybe_begin(self) -> None:
-        if self._is_ready and self._is_tried and not self.ended:
             self._on_connected(self)
 
     def _gone(self, reason: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -23,8 +22,7 @@ class ViewerFeeds:
     """Joins one viewer's senders to the room's tracks. Lives on the loop, from its offer to its end.
 
     ``on_change`` hears each time that something else is sent than at first. ``tile_line`` opens the way for tiles;
-    without it the board's least layer is sent where those are chosen. ``try_line`` finds out whether the line carries
-    so many bit/s and calls with what it carries; without it that is found out by sending more.
+    without it the board's least layer is sent where those are chosen.
     """
 
     def __init__(
@@ -35,7 +33,6 @@ class ViewerFeeds:
         call_later: CallLater,
         on_change: Callable[[], None],
         tile_line: Callable[[], TileLine] | None = None,
-        try_line: Callable[[float, Callable[[float | None], None]], None] | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.feeds: dict[TrackName, Feed] = {}
@@ -48,8 +45,6 @@ class ViewerFeeds:
         self._call_later = call_later
         self._on_change = on_change
         self._tile_line = tile_line
-        self._try_line = try_line
-        self._is_trying = False
         self._forced: Choice | None = None
         self._now = now
         self._numbers = LineNumbers({})
@@ -65,12 +60,8 @@ class ViewerFeeds:
         for fan in self._held:
             fan.hold()
 
-    def begin(self, senders: Mapping[TrackName, AiortcSender], carries_bps: float | None = math.inf) -> None:
-        """The viewer is connected: give it what its adaptation chooses, from now on.
-
-        ``carries_bps`` is what its line was found to carry; None: nothing was found.
-        """
-        self._adaptation.tried(carries_bps)
+    def begin(self, senders: Mapping[TrackName, AiortcSender]) -> None:
+        """The viewer is connected: give it what its adaptation chooses, from now on."""
         self._numbers = LineNumbers(senders)
         for track, sender in senders.items():
             self.feeds[track] = feed_for(track, sender, now=self._now, call_later=self._call_later)
@@ -128,20 +119,9 @@ class ViewerFeeds:
         has_pictures = self.sent.board not in (None, TILES) or self.sent.camera is not None
         numbers = self._numbers.look(falls, now_s, has_pictures=has_pictures)
         choice = self._as_sent(self._adaptation.look(numbers, now_s))
-        wanted_bps = self._adaptation.wants_tried_bps
-        if wanted_bps is not None and not self._is_trying:
-            if self._try_line is None:
-                self._adaptation.tried_again(math.inf, now_s)
-            else:
-                self._is_trying = True
-                self._try_line(wanted_bps, self._tried_again)
         if choice != self.sent:
             self._give(choice)
             self._on_change()
-
-    def _tried_again(self, carries_bps: float | None) -> None:
-        self._is_trying = False
-        self._adaptation.tried_again(carries_bps, self._now())
 
     def set_speaking(self, is_speaking: bool) -> None:
         """Give the sound without the pupil who speaks, whatever is chosen, or again what is chosen."""

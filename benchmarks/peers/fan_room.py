@@ -70,7 +70,6 @@ class Room:
             on_told=lambda viewer, message: None,
             on_packet=partial(self._departures.packet_left, "benchmark"),
             spawn=self._spawn,
-            wanted_bps=0.0,
         )
         self._viewers[viewer.id] = viewer
         return Response(await viewer.answer({"camera": "3.1"}), 201, media_type="application/sdp")

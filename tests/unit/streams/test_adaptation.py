@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent.streams.adaptation import FAR_TRY_S, FIRST_TRY_S, Adaptation, Numbers
+from agent.streams.adaptation import FIRST_TRY_S, Adaptation, Numbers
 from agent.streams.ladder import Choice, Layers, rungs
 from agent.streams.layers import StreamSettings
 from protocol.channel import Wish
@@ -19,14 +18,6 @@ TRACKS = ("sound", "board", "camera")
 ROOM = Layers.of(StreamSettings(), TRACKS)
 LOOK_S = 0.5
 CALM = Numbers(is_heard=True, estimate_bps=None, sent_bps=1e6, came_bps=None, loss=0.0, round_trip_s=0.03, falls=0)
-
-
-def look(viewer: Adaptation, numbers: Numbers, now_s: float, carries_bps: float | None = math.inf) -> Choice:
-    """Look, at a line that is tried when that is wanted."""
-    choice = viewer.look(numbers, now_s)
-    if viewer.wants_tried_bps is not None:
-        viewer.tried_again(carries_bps, now_s)
-    return choice
 
 
 def names(choice: Any) -> tuple[str | None, str | None, str | None]:
@@ -99,7 +90,7 @@ def test_a_long_round_trip_is_believed_until_the_next_one_is_told() -> None:
         viewer.look(Numbers(**{**vars_of(CALM), **told}), 10 + n * LOOK_S)
     assert viewer.choice(12.0).camera != "720p"
     for n in range(60):
-        look(viewer, Numbers(**{**vars_of(CALM), "round_trip_s": None}), 12 + n * LOOK_S)
+        viewer.look(Numbers(**{**vars_of(CALM), "round_trip_s": None}), 12 + n * LOOK_S)
     assert viewer.choice(42.0).camera == "720p", "and for no longer"
 
 
@@ -124,7 +115,7 @@ def test_a_flood_is_never_taken_for_what_a_line_loses_by_itself() -> None:
     for n in range(12):
         viewer.look(Numbers(**{**vars_of(CALM), "sent_bps": 1.5e6, "loss": 0.96, "round_trip_s": None}), 2 + n * LOOK_S)
     now_s = 8.0
-    while look(viewer, Numbers(**{**vars_of(CALM), "sent_bps": 0.0}), now_s, None).board == "tiles":
+    while viewer.look(Numbers(**{**vars_of(CALM), "sent_bps": 0.0}), now_s).board == "tiles":
         now_s += LOOK_S
     trial = Numbers(**{**vars_of(CALM), "sent_bps": 3e5, "estimate_bps": 66e3, "loss": 0.8, "round_trip_s": None})
     told = [viewer.look(trial, now_s + (n + 1) * LOOK_S).board for n in range(4)]
@@ -160,55 +151,23 @@ def test_without_a_queue_an_estimate_costs_no_more_than_a_rung() -> None:
     assert names(viewer.choice(4.0))[1:] == ("full", "360p")
 
 
-def seconds_until_tried(viewer: Adaptation, now_s: float) -> float:
-    begun_s = now_s
-    while viewer.wants_tried_bps is None:
-        assert viewer.look(Numbers(**{**vars_of(CALM), "sent_bps": 0.0}), now_s).board == "tiles"
-        now_s += LOOK_S
-        assert now_s - begun_s < 100
-    return now_s - begun_s
-
-
-def test_no_video_takes_the_place_of_tiles_before_the_line_was_tried_for_it() -> None:
+@pytest.mark.parametrize(("carried_bps", "waited_s"), [(50e3, 60.0), (120e3, 2 * FIRST_TRY_S)])
+def test_a_line_far_below_the_least_video_is_not_tried_with_it_for_a_minute(
+    carried_bps: float, waited_s: float
+) -> None:
     viewer = Adaptation(ROOM)
-    viewer.tried(64e3)
-    assert names(viewer.choice(0.0)) == ("low", "tiles", None)
+    viewer.look(CALM, 0.0)
     now_s, waits_s = 0.0, []
-    for _ in range(6):
-        waits_s.append(seconds_until_tried(viewer, now_s))
-        now_s += waits_s[-1]
-        viewer.tried_again(64e3, now_s)
-        assert viewer.choice(now_s).board == "tiles"
-    assert waits_s[0] == pytest.approx(FAR_TRY_S / 2, abs=2 * LOOK_S)
-    assert waits_s[-1] == pytest.approx(FAR_TRY_S, abs=2 * LOOK_S), "and it is tried again, for it may have widened"
-    now_s += seconds_until_tried(viewer, now_s)
-    viewer.tried_again(viewer.wants_tried_bps, now_s)
-    assert viewer.choice(now_s).board == "half"
-
-
-def test_where_a_line_cannot_be_tried_more_is_sent_to_see() -> None:
-    viewer = Adaptation(ROOM)
-    viewer.tried(64e3)
-    seconds_until_tried(viewer, 0.0)
-    viewer.tried_again(None, 10.0)
-    assert viewer.choice(10.0).board == "half"
-
-
-@pytest.mark.parametrize(
-    ("carries_bps", "first"),
-    [
-        (64e3, ("low", "tiles", None)),
-        (256e3, ("voice", "half", None)),
-        (1e6, ("voice", "full", "180p")),
-        (5e6, ("voice", "full", "720p")),
-        (None, ("voice", "half", "180p")),
-    ],
-)
-def test_a_viewer_is_given_first_what_its_line_was_found_to_carry(carries_bps: float | None, first: Any) -> None:
-    viewer = Adaptation(ROOM)
-    viewer.tried(carries_bps)
-    assert names(viewer.choice(0.0)) == first
-    assert viewer.choice(0.0).why == ("best" if first[-1] == "720p" else "line")
+    for _ in range(2):
+        while viewer.choice(now_s).board != "tiles":
+            now_s += LOOK_S
+            viewer.look(Numbers(**{**vars_of(CALM), "estimate_bps": carried_bps, "round_trip_s": 0.7}), now_s)
+        begun_s = now_s
+        while viewer.look(Numbers(**{**vars_of(CALM), "sent_bps": 0.0}), now_s).board == "tiles":
+            now_s += LOOK_S
+        waits_s.append(now_s - begun_s)
+    assert waits_s[0] == pytest.approx(FIRST_TRY_S, abs=2 * LOOK_S), "what it carries was guessed in a flood"
+    assert waits_s[1] == pytest.approx(waited_s, abs=2 * LOOK_S)
 
 
 def vars_of(numbers: Numbers) -> dict[str, Any]:
@@ -287,7 +246,7 @@ def test_a_line_that_loses_a_little_whatever_is_sent_climbs_like_a_clean_one() -
         viewer.look(Numbers(**{**vars_of(CALM), "falls": 1}), n * 2.0)
     assert viewer.choice(6.0).camera == "180p"
     for n in range(240):
-        look(viewer, Numbers(**{**vars_of(CALM), "loss": chance.choice((0.0, 0.05, 0.1))}), 6 + n * LOOK_S)
+        viewer.look(Numbers(**{**vars_of(CALM), "loss": chance.choice((0.0, 0.05, 0.1))}), 6 + n * LOOK_S)
     assert names(viewer.choice(126.0))[1:] == ("full", "720p")
 
 
@@ -383,7 +342,7 @@ class Line:
             loss = lost + (chance.random() * self.noise if chance.random() < 0.3 else 0.0)
             delay_s = self.waiting_bits / capacity_bps + chance.random() * self.noise
             numbers = Numbers(True, self.estimate_bps, sent_bps, came_bps, min(1.0, loss), 0.04 + delay_s, 0)
-            choice = look(self.viewer, numbers, self.now_s, capacity_bps)
+            choice = self.viewer.look(numbers, self.now_s)
             if not self.choices or self.choices[-1][1] != choice:
                 self.choices.append((self.now_s, choice))
 
