@@ -115,12 +115,14 @@ async def open_page(
         return page
 
     yield open_
-    for page, origin, at in pages:
-        await page.close()
-        # the next test may be given the same port
-        await at.line.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
-    for at in {at for _, _, at in pages}:
-        complaints.unwatch(at.context)
-        await at.context.clear_permissions()
-        await at.context.set_offline(False)
+    try:
+        for page, origin, at in pages:
+            await page.close()
+            # the next test may be given the same port
+            await at.line.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+    finally:
+        for at in {at for _, _, at in pages}:
+            complaints.unwatch(at.context)
+            await at.context.clear_permissions()
+            await at.context.set_offline(False)
     assert complaints.found == []

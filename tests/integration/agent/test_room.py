@@ -54,7 +54,8 @@ async def test_press_start_and_stop_are_told_to_the_centre_in_order(
         assert idle["summary"]["viewers_most"] == 0
         assert [device["is_open"] for device in idle["devices"]] == [False, False, False]
         await until(lambda: "lesson.ended" in centre.facts(), "the end is an event")
-    assert centre.lesson_states() == ["idle", "preparing", "live", "ending", "idle"]
+    # "ending" may last no longer than the reporter gathers changes for, and is then told together with what follows
+    assert [state for state in centre.lesson_states() if state != "ending"] == ["idle", "preparing", "live", "idle"]
     assert centre.facts() == ["lesson.started", "lesson.ended"]
     await until(lambda: len(centre.statuses) == 2, "birth and death")
     assert [(status.online, status.reason) for status in centre.statuses] == [(True, None), (False, "shutdown")]
