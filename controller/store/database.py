@@ -32,6 +32,8 @@ MOST_WAITING = 1_000
 """Writes that wait; beyond it whoever wants to write waits too."""
 PROBE_S = 1.0
 """Once a write has failed the writer tries by itself, so that `is_answering` is true again without waiting for one."""
+READERS_END_S = 2.0
+"""Whoever reads when the database is closed is given so long."""
 _MIGRATION_LOCK = 0x457374_72616465
 """pg_advisory_lock key: two controllers that start together migrate one after the other."""
 
@@ -67,6 +69,9 @@ class Database:
         self._make_session = async_sessionmaker(engine, expire_on_commit=False)
         self._waiting: asyncio.Queue[tuple[Work, asyncio.Future[Any]] | None] = asyncio.Queue(MOST_WAITING)
         self._takes_writes = True
+        self._reads = 0
+        self._nobody_reads = asyncio.Event()
+        self._nobody_reads.set()
 
     @property
     def dialect(self) -> str:
@@ -79,6 +84,8 @@ class Database:
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """Give a session to read with."""
+        self._reads += 1
+        self._nobody_reads.clear()
         try:
             async with self._make_session() as db_session:
                 yield db_session
@@ -86,6 +93,10 @@ class Database:
             if _is_unavailable(error):
                 raise _unavailable() from error
             raise
+        finally:
+            self._reads -= 1
+            if not self._reads:
+                self._nobody_reads.set()
 
     async def write(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """Run ``work`` in a transaction of the writer and return its result once committed.
@@ -177,6 +188,12 @@ class Database:
         """Let the writer end after what already waits."""
         await self._waiting.put(None)
 
+    async def wait_for_readers(self, limit_s: float) -> None:
+        """Wait until nobody reads, so long at most: what still reads when the engine goes keeps its connection open."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._nobody_reads.wait()
+
     async def is_answering(self) -> bool:
         """Say whether the database answers and took the last write."""
         try:
@@ -216,6 +233,7 @@ async def open_database(url: str) -> AsyncIterator[Database]:
             finally:
                 await database.finish()
     finally:
+        await database.wait_for_readers(READERS_END_S)
         await engine.dispose()
     if failure is not None:
         raise failure

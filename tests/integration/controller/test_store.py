@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from controller.store.accounts import Account, AuditRecord
@@ -240,6 +240,26 @@ async def test_a_write_that_fails_does_not_stop_the_next_and_one_given_up_is_don
     await asyncio.wait(writes)
     await store.rooms.put([RoomRecord("r-99", "075", "x")], now=AT)
     assert len(await store.rooms.all()) == 30
+
+
+async def test_who_reads_when_the_database_is_closed_gives_its_connection_back(url: str) -> None:
+    """Else that stays open until it is collected, whenever that is."""
+    begun, leave, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def read() -> None:
+        async with database.read() as db_session:
+            await db_session.execute(text("SELECT 1"))
+            begun.set()
+            await leave.wait()
+            await db_session.execute(text("SELECT 1"))
+        ended.set()
+
+    async with open_database(url) as database:
+        reading = asyncio.create_task(read())
+        await begun.wait()
+        asyncio.get_running_loop().call_later(0.1, leave.set)
+    assert ended.is_set()
+    await reading
 
 
 async def test_a_database_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
