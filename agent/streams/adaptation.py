@@ -22,6 +22,8 @@ DELAY_STAYS_S = 1.5
 """A round trip is taken for the line's until the next one is told: a browser reports of a track each second or so."""
 BASE_DRIFT = 1.002
 """A round trip's least is forgotten this slowly, each look: a line may become a longer one."""
+LEAST_BASE_S = 0.01
+"""Of nothing no share is forgotten; a line as short as that is not told from this one."""
 LOSSY, LOSSY_OVER = 0.06, 0.02
 """Share of packets lost from which on sound is sent robust, and below which no longer."""
 TROUBLE_LOSS, CLEAN_LOSS = 0.10, 0.03
@@ -271,6 +273,7 @@ class Adaptation:
 
     def _take_round_trip(self, round_trip_s: float | None, now_s: float) -> None:
         if round_trip_s is not None:
+            round_trip_s = max(LEAST_BASE_S, round_trip_s)
             self._base_s = round_trip_s if self._base_s is None else min(round_trip_s, self._base_s * BASE_DRIFT)
             self._delay_s, self._delayed_s = round_trip_s - self._base_s, now_s
         elif now_s - self._delayed_s > DELAY_STAYS_S:

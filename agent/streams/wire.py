@@ -167,6 +167,7 @@ class TakenSender(RTCRtpSender):
     """As aiortc does; else somebody asks for `sender_report`."""
     _description: bytes
     _reported_ntp: int | None
+    _reported_mono_s: float
     _is_reported_again: bool
 
     async def send(self, parameters: RTCRtpSendParameters) -> None:
@@ -184,10 +185,9 @@ class TakenSender(RTCRtpSender):
         packets = self._source.packets
         if not packets:
             return b""
-        private = cast("Any", self)
         rtp, mono_s = self._newest()
         ntp = self._clock.ntp(mono_s)
-        private._RTCRtpSender__lsr, private._RTCRtpSender__lsr_time = (ntp >> 16) & 0xFFFFFFFF, time.time()
+        cast("Any", self)._RTCRtpSender__lsr = (ntp >> 16) & 0xFFFFFFFF
         octets = self._source.payload_bytes & 0xFFFFFFFF
         report = _SENDER_REPORT.pack(0x80, RTCP_SR, 6, self._ssrc, ntp, rtp, packets & 0xFFFFFFFF, octets)
         return report + self._description
@@ -259,7 +259,8 @@ class TakenSender(RTCRtpSender):
     @_RTCRtpSender__lsr.setter
     def _RTCRtpSender__lsr(self, ntp: int) -> None:
         self._is_reported_again = ntp == self._reported_ntp
-        self._reported_ntp = ntp
+        # not when aiortc says: by the wall clock, which may be set meanwhile
+        self._reported_ntp, self._reported_mono_s = ntp, time.monotonic()
 
     async def _retransmit(self, sequence_number: int) -> None:
         if self._source.send_again(sequence_number):
@@ -292,10 +293,10 @@ class TakenSender(RTCRtpSender):
 
     def hear_report(self, lost: int, highest: int, jitter: int, lsr: int, dlsr: int) -> None:
         """Hear what a receiver reports of this track, in RTCP's units (RFC 3550 §6.4.1)."""
-        private, round_trip_s = cast("Any", self), None
-        if dlsr and lsr == private._RTCRtpSender__lsr:
+        round_trip_s = None
+        if dlsr and lsr == cast("Any", self)._RTCRtpSender__lsr:
             # not averaged, as aiortc does: a queue that has drained would be seen ten reports later
-            round_trip_s = time.time() - private._RTCRtpSender__lsr_time - dlsr / 65536
+            round_trip_s = max(0.0, time.monotonic() - self._reported_mono_s - dlsr / 65536)
         self._source.on_report(Report(lost, highest, jitter / self._rate_hz, round_trip_s), None)
 
     def hear_lost(self, sequences: Sequence[int]) -> None:
@@ -357,7 +358,7 @@ def take_over(sender: RTCRtpSender, source: Source, clock: RoomClock, rate_hz: i
     now_s = time.monotonic()
     sender._source, sender._clock, sender._rate_hz = source, clock, rate_hz
     sender._reports_alone = True
-    sender._reported_ntp, sender._is_reported_again = None, False
+    sender._reported_ntp, sender._reported_mono_s, sender._is_reported_again = None, now_s, False
     sender._handed_mono_s, sender._sent_mono_s = now_s, now_s
     sender._sent_rtp = clock.rtp(now_s, rate_hz)
     return sender

@@ -94,6 +94,17 @@ def test_a_long_round_trip_is_believed_until_the_next_one_is_told() -> None:
     assert viewer.choice(42.0).camera == "720p", "and for no longer"
 
 
+@pytest.mark.parametrize("impossible_s", [-0.5, 0.0])
+def test_a_round_trip_that_no_line_has_is_forgotten_like_another(impossible_s: float) -> None:
+    viewer = Adaptation(ROOM)
+    viewer.look(Numbers(**{**vars_of(CALM), "round_trip_s": impossible_s}), 0.0)
+    for n in range(1, 120):
+        assert viewer.look(CALM, n * LOOK_S).camera == "720p"
+    for n in range(120, 14_400):
+        viewer.look(Numbers(**{**vars_of(CALM), "round_trip_s": 0.4}), n * LOOK_S)
+    assert viewer.choice(7_200.0).camera == "720p", "the line has become a longer one"
+
+
 def test_a_single_long_round_trip_costs_nothing() -> None:
     viewer = Adaptation(ROOM)
     for n in range(40):

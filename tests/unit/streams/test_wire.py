@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -148,6 +147,7 @@ def test_the_sender_report_still_reads_these_names() -> None:
     assert "rtp_timestamp=self.__rtp_timestamp" in report
     assert "packet_count=self.__packet_count & 0xFFFFFFFF" in report
     assert "octet_count=self.__octet_count & 0xFFFFFFFF" in report
+    assert "self.__lsr = ((self.__ntp_timestamp) >> 16) & 0xFFFFFFFF" in report
     loop = inspect.getsource(RTCRtpSender._run_rtp)
     assert "await self._next_encoded_frame(codec)" in loop
     assert "self.__rtp_timestamp = packet.timestamp" in loop
@@ -293,7 +293,8 @@ async def test_loss_delay_and_the_estimate_of_the_line_reach_us() -> None:
         ssrc=sender._ssrc, fraction_lost=64, packets_lost=7, highest_sequence=70_000, jitter=1800, lsr=9, dlsr=32768
     )
     private = cast("Any", sender)
-    private._RTCRtpSender__lsr, private._RTCRtpSender__lsr_time = 9, time.time() - 0.7
+    private._RTCRtpSender__lsr = 9
+    private._reported_mono_s -= 0.7
     await sender._handle_rtcp_packet(RtcpRrPacket(ssrc=1, reports=[info]))
     remb = RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=1, media_ssrc=0, fci=pack_remb_fci(800_000, [sender._ssrc]))
     await sender._handle_rtcp_packet(remb)
@@ -310,7 +311,8 @@ async def test_a_round_trip_is_that_of_its_report_alone() -> None:
     sender = taken(source)
     private = cast("Any", sender)
     for since_s, lsr in ((0.7, 9), (0.1, 10), (0.1, 4)):
-        private._RTCRtpSender__lsr, private._RTCRtpSender__lsr_time = max(lsr, 9), time.time() - since_s
+        private._RTCRtpSender__lsr = max(lsr, 9)
+        private._reported_mono_s -= since_s
         info = RtcpReceiverInfo(
             ssrc=sender._ssrc, fraction_lost=0, packets_lost=0, highest_sequence=1, jitter=0, lsr=lsr, dlsr=1
         )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -206,16 +208,22 @@ async def test_aiortc_still_says_goodbye_and_ends() -> None:
     assert viewer.transport.sent == [RtcpByePacket(sources=[viewer.senders[0]._ssrc])]
 
 
-async def test_a_round_trip_is_counted_from_the_report_that_left(viewer: Viewer) -> None:
+async def test_a_round_trip_is_counted_from_the_report_that_left(
+    viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     viewer.sources[0].leave(77, 1_001.0, 900)
     (report, _) = viewer.tick()
     assert isinstance(report, RtcpSrPacket)
     lsr = (report.sender_info.ntp_timestamp >> 16) & 0xFFFFFFFF
     seen = RtcpReceiverInfo(viewer.senders[0]._ssrc, 0, 0, 1, 0, lsr, dlsr=32768)
-    cast("Any", viewer.senders[0])._RTCRtpSender__lsr_time -= 0.7
+    monkeypatch.setattr(time, "time", lambda: 0.0)  # somebody sets the room's clock
+    viewer.senders[0]._reported_mono_s -= 0.7
     viewer.comes(RtcpRrPacket(1, [seen]))
     (((told, _),), *_) = cast("Any", viewer.told())
     assert told.round_trip_s == pytest.approx(0.2, abs=0.1)
+    viewer.comes(RtcpRrPacket(1, [replace(seen, dlsr=3 * 65536)]))
+    (((shorter, _),), *_) = cast("Any", viewer.told())
+    assert shorter.round_trip_s == 0, "the viewer says that it took longer than there was time"
     viewer.tick()
     viewer.comes(RtcpRrPacket(1, [seen]))
     (((again, _),), *_) = cast("Any", viewer.told())
