@@ -239,7 +239,9 @@ class VideoEncoder:
         except BaseException as error:
             self._on_fault(error)
         finally:
-            self._codec = None  # tens of MB, which would else wait until a collector finds the lesson's cycles
+            with self._wake:
+                if threading.current_thread() is self._thread:  # else it is the codec of who took this one's place
+                    self._codec = None  # tens of MB, which would else wait until a collector finds the lesson's cycles
 
     def _make_thread(self) -> threading.Thread:
         return threading.Thread(target=self._run, name=f"encode-{self.layer.track}-{self.layer.name}", daemon=True)
