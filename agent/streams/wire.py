@@ -344,6 +344,11 @@ class TakenSender(RTCRtpSender):
         return number
 
     @property
+    def is_all_sent_here(self) -> bool:
+        """Say whether something left, and all of it through this object: nobody else can send it again."""
+        return self._source.newest is None and self._source.packets > 0
+
+    @property
     def is_started(self) -> bool:
         """Say whether what was agreed is known here: some instants after the connection is."""
         return bool(cast("Any", self)._RTCRtpSender__started)

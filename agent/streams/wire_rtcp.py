@@ -85,12 +85,12 @@ class ViewerRtcp:
     # --- what comes ---------------------------------------------------------------------------------------------------
 
     def take(self, data: bytes) -> bool:
-        """Read a datagram with RTCP; False: aiortc is to have it, which alone knows what it sent itself (TURN).
+        """Read a datagram with RTCP; False: aiortc is to have it, which alone can repeat what it sent itself (TURN).
 
         What the viewer did not seal, or came twice, is dropped; what cannot be read ends the reading of its packet.
         """
         size = len(data)
-        if not self._path.is_direct:
+        if not self._path.is_direct or any(sender.is_all_sent_here for sender in self._senders.values()):
             return False
         if size > _MOST_BYTES:
             return True

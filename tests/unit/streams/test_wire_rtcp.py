@@ -278,6 +278,17 @@ async def test_through_a_relay_all_is_left_to_aiortc(viewer: Viewer) -> None:
     assert viewer.router._reporters == set()
 
 
+async def test_so_is_what_comes_after_a_change_from_a_relay_until_packets_leave_directly(viewer: Viewer) -> None:
+    """Packets are missed that aiortc sent through the relay, and it alone has them."""
+    nack = RtcpRtpfbPacket(RTCP_RTPFB_NACK, 1, viewer.senders[1]._ssrc, [7])
+    viewer.sources[1].on_sent()
+    assert not viewer.comes(nack)
+    assert viewer.told()[1] == []
+    viewer.sources[1].leave(77, 1_001.0, 900)
+    assert viewer.comes(nack), "the other tracks, of which nothing has left, change nothing"
+    assert viewer.told()[1] == [7, (None, None)]
+
+
 async def test_what_was_forged_repeated_or_is_too_long_is_dropped(viewer: Viewer) -> None:
     viewer.path.is_direct = True
     sealed = viewer.protect(bytes(RtcpPsfbPacket(RTCP_PSFB_PLI, 1, viewer.senders[0]._ssrc)))
