@@ -77,10 +77,10 @@ class ViewerRtcp:
     def _report(self) -> None:
         if self._path.is_direct is None:
             return  # closed, for good
+        self._wait()  # first: an error in one report is not to end them all
         reports = b"".join([sender.sender_report() for sender in self._senders.values()])
         if reports:
             self._path.send_rtcp(reports)
-        self._wait()
 
     # --- what comes ---------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import struct
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -199,6 +200,14 @@ async def test_reports_come_about_once_a_second_until_the_path_is_closed(viewer:
     viewer.dtls.end()
     assert viewer.tick() == []
     assert viewer.timers == []
+
+
+async def test_a_report_that_cannot_be_made_is_not_the_last(viewer: Viewer) -> None:
+    viewer.sources[0].leave(1 << 32, 1_001.0, 900)
+    with pytest.raises(struct.error):
+        viewer.tick()
+    viewer.sources[0].leave(77, 1_001.0, 900)
+    assert viewer.tick()
 
 
 async def test_aiortc_still_says_goodbye_and_ends() -> None:
