@@ -36,7 +36,7 @@ LOSS_SMOOTHING, CALM_SMOOTHING = 0.3, 0.05
 CALM_SPREAD = 2.0
 """A line is clean while it loses at most so many times what it loses on average with nothing waiting in it."""
 PATIENCE = 2
-"""Looks that must agree that there is trouble: a single one is a burst."""
+"""Looks that must agree that there is trouble, each by news of it: a single one is a burst."""
 SETTLE_S = 1.5
 """After a step down, before the next: what waits in the line has to drain."""
 FIRST_TRY_S, MOST_TRY_S = 5.0, 300.0
@@ -156,26 +156,25 @@ class Adaptation:
         delay_s = self._delay_s
         self._take_loss(numbers.loss, now_s, is_calm=numbers.round_trip_s is not None and delay_s <= DELAYED_S)
         is_lossy = self._loss_then is None and self._loss > max(TROUBLE_LOSS, 1.5 * self._own_loss)
-        is_overused = (
-            numbers.estimate_bps is not None
-            and numbers.estimate_bps < OVERUSE_SHARE * numbers.sent_bps
-            and (delay_s > DELAYED_S or self._loss > self._clean_loss())
-        )
-        is_troubled = is_overused or is_lossy or delay_s > BLOATED_S
+        estimate_bps = numbers.estimate_bps
+        is_overused = estimate_bps is not None and estimate_bps < OVERUSE_SHARE * numbers.sent_bps
+        is_waiting = delay_s > (DELAYED_S if is_overused else BLOATED_S)
+        is_losing = is_lossy or (is_overused and self._loss > self._clean_loss())
+        is_troubled = is_waiting or is_losing
         if not is_troubled:
             self._troubled = 0
-        elif numbers.round_trip_s is not None or numbers.loss is not None:
+        elif (is_waiting and numbers.round_trip_s is not None) or (is_losing and numbers.loss is not None):
             self._troubled += 1
         if (self._troubled >= PATIENCE or numbers.falls) and now_s - self._changed_s >= SETTLE_S:
             carried_bps = None
-            if is_overused and delay_s > DELAYED_S and numbers.estimate_bps is not None:
+            if is_waiting and is_overused and estimate_bps is not None:
                 came_bps = (numbers.came_bps or 0.0) / (1 - self._lost_by_itself())
-                carried_bps = max(numbers.estimate_bps, came_bps)
+                carried_bps = max(estimate_bps, came_bps)
             if carried_bps is None and is_lossy and self._newest_loss >= FLOODED_LOSS:
                 carried_bps = numbers.sent_bps * (1 - self._newest_loss)
             self._go_down(carried_bps, now_s, is_lossy=is_lossy)
         elif not is_troubled and not numbers.falls and numbers.is_heard and self._is_clean(delay_s):
-            self._stay_or_go_up(numbers.estimate_bps, now_s)
+            self._stay_or_go_up(estimate_bps, now_s)
         else:
             self._clean_since_s = None
         return self.choice(now_s)

@@ -105,10 +105,12 @@ def test_a_round_trip_that_no_line_has_is_forgotten_like_another(impossible_s: f
     assert viewer.choice(7_200.0).camera == "720p", "the line has become a longer one"
 
 
-def test_a_single_long_round_trip_costs_nothing() -> None:
+@pytest.mark.parametrize("loss", [None, 0.0])
+def test_a_single_long_round_trip_costs_nothing(loss: float | None) -> None:
     viewer = Adaptation(ROOM)
     for n in range(40):
-        told = {"round_trip_s": 1.0 if n == 20 else None, "loss": None}
+        round_trip_s = 0.03 if n < 20 else 1.0 if n == 20 else None
+        told = {"round_trip_s": round_trip_s, "loss": loss}
         assert viewer.look(Numbers(**{**vars_of(CALM), **told}), n * LOOK_S).camera == "720p"
 
 
