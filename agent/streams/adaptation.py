@@ -29,7 +29,8 @@ LOSSY, LOSSY_OVER = 0.06, 0.02
 TROUBLE_LOSS, CLEAN_LOSS = 0.10, 0.03
 """Share of packets lost that costs a rung, and with which a line may be given more."""
 STUBBORN = 0.6
-"""A loss that stays at this share of what it was, although less is sent, is the line's own and not ours."""
+"""A loss that stays at this share of what it was, although less is sent, is the line's own and not ours. Two reports in
+a row must say so once the queue has drained: the first may count packets of before, and an average alone keeps them."""
 FLOODED_LOSS = 0.5
 """No line loses as much by itself: what came is what it carries."""
 LOSS_SMOOTHING, CALM_SMOOTHING = 0.3, 0.05
@@ -100,8 +101,11 @@ class Adaptation:
         self._loss = self._newest_loss = 0.0
         self._calm_loss = 0.0
         self._loss_then: float | None = None
+        """What a rung was given up for, while it is not known whose that loss is."""
+        self._loss_stayed: float | None = None
+        """What was lost by the one report so far that says that it stays."""
         self._left: Rung | None = None
-        """What was given up last."""
+        """What was given up last, for no more than trouble: nothing said what the line carries."""
         self._own_loss = 0.0
         """Loss that the line has whatever is sent."""
         self._robust_until_s = -math.inf
@@ -228,13 +232,13 @@ class Adaptation:
         ):
             fitting += 1
         left, taken = self._rungs[at], self._rungs[fitting]
-        self._left = left
+        self._left = left if carried_bps is None else None
         is_from_above_tiles = taken.board == TILES and fitting == at + 1
         if is_from_above_tiles and carried_bps is not None and left.cost_bps > FAR_SHARE * carried_bps:
             self._waits_s[left] = max(FAR_TRY_S, self._wait_s(left))
         self._level_bps = taken.cost_bps
         self._changed_s = now_s
-        self._loss_then = self._loss if is_lossy else None
+        self._loss_then, self._loss_stayed = self._loss if is_lossy else None, None
 
     def _stay_or_go_up(self, estimate_bps: float | None, now_s: float) -> None:
         if self._clean_since_s is None:
@@ -288,11 +292,18 @@ class Adaptation:
         if self._loss >= LOSSY or (self._loss >= LOSSY_OVER and now_s < self._robust_until_s):
             self._robust_until_s = now_s + ROBUST_STAYS_S
         if self._loss_then is not None and now_s - self._changed_s >= 2 * SETTLE_S:
-            if STUBBORN * self._loss_then <= self._loss < FLOODED_LOSS:
-                self._own_loss = self._loss
-                if is_calm and self._left is not None:  # what was given up for it was not the cause
-                    self._level_bps, self._changed_s = self._left.cost_bps, now_s
-                    self._waits_s.pop(self._left, None)
-            self._loss_then = None
+            self._find_whose_loss(self._loss_then, now_s, is_calm=is_calm)
         if self._loss < CLEAN_LOSS:
             self._own_loss = 0.0
+
+    def _find_whose_loss(self, loss_then: float, now_s: float, *, is_calm: bool) -> None:
+        if not STUBBORN * loss_then <= min(self._loss, self._newest_loss) or self._loss >= FLOODED_LOSS:
+            self._loss_then = None
+        elif self._loss_stayed is None:
+            self._loss_stayed = self._newest_loss
+        else:
+            self._own_loss = min(self._loss, max(self._loss_stayed, self._newest_loss))
+            self._loss_then = None
+            if is_calm and self._left is not None:  # what was given up for it was not the cause
+                self._level_bps, self._changed_s = self._left.cost_bps, now_s
+                self._waits_s[self._left] = max(FIRST_TRY_S, self._wait_s(self._left) / 2)

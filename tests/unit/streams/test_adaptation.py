@@ -246,11 +246,47 @@ def test_on_a_line_that_loses_by_itself_the_sound_stays_robust_without_a_camera(
     assert names(viewer.look(Numbers(**lossy), 20.5)) == ("low", "tiles", None), "there is no room for it"
 
 
-def test_a_rung_that_was_given_up_for_what_the_line_loses_by_itself_is_taken_back_at_once() -> None:
+def test_a_rung_that_was_given_up_for_what_the_line_loses_by_itself_is_taken_back_without_a_trial() -> None:
     viewer = Adaptation(ROOM)
-    choices = [viewer.look(Numbers(**{**vars_of(CALM), "loss": 0.2}), n * LOOK_S) for n in range(16)]
-    assert {choice.camera for choice in choices} == {"720p", "360p"}
-    assert choices[-1].camera == "720p", "within eight seconds, with no trial"
+    cameras = [told_each_second(viewer, [0.2], n) for n in range(12)]
+    assert set(cameras) == {"720p", "360p"}
+    assert cameras[8:] == ["720p"] * 4, "within eight seconds"
+
+
+def told_each_second(viewer: Adaptation, losses: list[float | None], second: int) -> str | None:
+    """Look twice, with news at the first look only, and return the camera. The last of ``losses`` stays."""
+    loss = losses[min(second, len(losses) - 1)]
+    told = Numbers(**{**vars_of(CALM), "loss": loss, "round_trip_s": None if loss is None else 0.03})
+    viewer.look(told, float(second))
+    return viewer.look(Numbers(**{**vars_of(CALM), "loss": None, "round_trip_s": None}), second + LOOK_S).camera
+
+
+@pytest.mark.parametrize("late", [[0.0], [0.16, None, None, None, 0.0]])
+def test_a_loss_that_ends_when_less_is_sent_is_not_the_lines_own_however_rarely_it_is_told(
+    late: list[float | None],
+) -> None:
+    """A line that is policed loses what is too much and delays nothing. ``late`` is told 4 s after less is sent.
+
+    The first report may count packets from before.
+    """
+    viewer = Adaptation(ROOM)
+    losses = [0.3, 0.3, 0.3, None, None, None, *late]
+    assert [told_each_second(viewer, losses, n) for n in range(12)] == ["720p"] * 2 + ["360p"] * 10
+
+
+@pytest.mark.parametrize("of_sound", [(0.0, 0.0), (0.4, 0.4)])
+def test_what_a_flood_took_away_is_not_taken_back_for_what_is_told_afterwards(of_sound: tuple[float, float]) -> None:
+    viewer = Adaptation(ROOM)
+    viewer.look(CALM, 0.0)
+    flooded = Numbers(**{**vars_of(CALM), "sent_bps": 1.5e6, "loss": 0.95, "round_trip_s": 0.7})
+    for at_s in (2.0, 3.0):
+        viewer.look(flooded, at_s)
+    boards = []
+    for n in range(1, 14):
+        losses = {2: 0.62, 8: of_sound[0], 13: of_sound[1]}  # the camera's last report comes first
+        told = {"loss": losses.get(n), "round_trip_s": 0.03 if n in (8, 13) else None}
+        boards.append(viewer.look(Numbers(**{**vars_of(CALM), "sent_bps": 0.0, **told}), 3 + n * LOOK_S).board)
+    assert boards == ["tiles"] * 13
 
 
 def test_a_line_that_loses_a_little_whatever_is_sent_climbs_like_a_clean_one() -> None:
