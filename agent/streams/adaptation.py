@@ -188,12 +188,7 @@ class Adaptation:
     def choice(self, now_s: float) -> Choice:
         """Return what to send now."""
         rung = self._rungs[self._at()]
-        is_lossy_itself = self._lost_by_itself() >= LOSSY_OVER
-        is_robust = (
-            rung.sound is not None
-            and now_s < self._robust_until_s
-            and (rung.sound == self._layers.sound[0].name or (is_lossy_itself and rung.board not in (None, TILES)))
-        )
+        is_robust = rung.sound is not None and now_s < self._robust_until_s and rung.sound == self._layers.sound[0].name
         why: Why = "best"
         if self._at() > 0:
             why = "line" if self._fitting(self._level_bps) == self._at() else "uplink"
