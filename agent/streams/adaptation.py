@@ -164,10 +164,11 @@ class Adaptation:
         is_overused = estimate_bps is not None and estimate_bps < OVERUSE_SHARE * numbers.sent_bps
         is_waiting = delay_s > (DELAYED_S if is_overused else BLOATED_S)
         is_losing = is_lossy or (is_overused and self._loss > self._clean_loss())
+        is_loss_news = numbers.loss is not None and numbers.loss > self._clean_loss()
         is_troubled = is_waiting or is_losing
         if not is_troubled:
             self._troubled = 0
-        elif (is_waiting and numbers.round_trip_s is not None) or (is_losing and numbers.loss is not None):
+        elif (is_waiting and numbers.round_trip_s is not None) or (is_losing and is_loss_news):
             self._troubled += 1
         if (self._troubled >= PATIENCE or numbers.falls) and now_s - self._changed_s >= SETTLE_S:
             carried_bps = None

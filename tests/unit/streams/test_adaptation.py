@@ -271,6 +271,12 @@ def test_a_loss_that_ends_when_less_is_sent_is_not_the_lines_own_however_rarely_
     assert [told_each_second(viewer, losses, n) for n in range(12)] == ["720p"] * 2 + ["360p"] * 10
 
 
+def test_reports_of_no_loss_cost_nothing_while_an_average_still_has_what_was_lost_before() -> None:
+    viewer = Adaptation(ROOM)
+    losses = [0.45, 0.45, None, None, None, None, 0.0]
+    assert [told_each_second(viewer, losses, n) for n in range(12)] == ["720p"] + ["360p"] * 11
+
+
 @pytest.mark.parametrize("of_sound", [(0.0, 0.0), (0.4, 0.4)])
 def test_what_a_flood_took_away_is_not_taken_back_for_what_is_told_afterwards(of_sound: tuple[float, float]) -> None:
     viewer = Adaptation(ROOM)
