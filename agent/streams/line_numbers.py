@@ -21,8 +21,9 @@ FRESH_S = 3.0
 """A browser says its estimate each second, while pictures come."""
 RESTED_S = 4.0
 """What a report says of a track that rested for so long is of before: a still board rests for two."""
-CAME_OVER_S, CAME_WITHIN_S = 2.0, 3.0
-"""What came is counted between two reports of a track that are at least so far apart; what they say is told so long."""
+CAME_OVER_S, CAME_WITHIN_S = 0.8, 3.0
+"""What came is counted between the newest report of a track and the next before it that is at least so far away, about
+a second: over more it would be of before a line narrowed, or before a slide filled it. It is told for so long."""
 HEARD_S, SOUND_HEARD_S = 3.0, 8.0
 """A browser reports of pictures each second or so, of sound alone at least each 7.5 s (RFC 3550 §6.2)."""
 
@@ -35,7 +36,7 @@ class _Told:
 
 @dataclass(frozen=True, slots=True)
 class _Came:
-    """At a look at which a report was new."""
+    """When a report came; sent: until the look after it."""
 
     at_s: float
     received: int
@@ -61,7 +62,7 @@ class LineNumbers:
     def look(self, falls: int, now_s: float, *, has_pictures: bool) -> Numbers:
         """Return the numbers; ``falls`` is how often feeds fell behind in all."""
         self._find_resumed(now_s)
-        round_trips_s = self._take_reports(now_s)
+        round_trips_s = self._take_reports()
         loss = None
         if self._expected >= LEAST_PACKETS:
             loss = min(1.0, max(0.0, self._lost / self._expected))
@@ -84,7 +85,7 @@ class LineNumbers:
             falls=fell,
         )
 
-    def _take_reports(self, now_s: float) -> list[float]:
+    def _take_reports(self) -> list[float]:
         """Add what the newest reports say to the counters; return their round trips."""
         round_trips_s = []
         for track, sender in self._senders.items():
@@ -96,8 +97,8 @@ class LineNumbers:
             self._told[track] = _Told(report.packets_lost, report.highest_sequence)
             came = self._came.setdefault(track, deque())
             received = report.highest_sequence - report.packets_lost
-            came.append(_Came(now_s, received, sender.packets, sender.payload_bytes))
-            while len(came) > 2 and came[1].at_s <= now_s - CAME_OVER_S:
+            came.append(_Came(sender.report_came_mono_s, received, sender.packets, sender.payload_bytes))
+            while len(came) > 2 and came[1].at_s <= came[-1].at_s - CAME_OVER_S:
                 came.popleft()
             if before is None or report.highest_sequence == before.highest:
                 continue
@@ -114,7 +115,7 @@ class LineNumbers:
         rates_bps = []
         for came in self._came.values():
             first, last = came[0], came[-1]
-            if now_s - last.at_s > CAME_WITHIN_S or last.at_s - first.at_s < CAME_OVER_S / 2:
+            if now_s - last.at_s > CAME_WITHIN_S or last.at_s - first.at_s < CAME_OVER_S:
                 continue
             sent = max(1, last.packets - first.packets)
             packet_bits = 8 * (last.payload_bytes - first.payload_bytes) / sent + PACKET_BITS

@@ -61,6 +61,8 @@ class AiortcSender:
         self._on_packet = on_packet
         self.reported_mono_s: float | None = None
         self.report: Report | None = None
+        self.report_came_mono_s = float("-inf")
+        """`reported_mono_s` is of whatever was said last."""
         self.estimate_bps: int | None = None
         self.estimated_mono_s = float("-inf")
         self._packets = self._payload_bytes = 0
@@ -115,7 +117,8 @@ class AiortcSender:
 
     def on_report(self, report: Report | None, estimate_bps: int | None) -> None:
         self.reported_mono_s = time.monotonic()
-        self.report = self.report if report is None else report
+        if report is not None:
+            self.report, self.report_came_mono_s = report, self.reported_mono_s
         if estimate_bps is not None:
             self.estimate_bps, self.estimated_mono_s = estimate_bps, self.reported_mono_s
 

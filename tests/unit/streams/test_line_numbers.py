@@ -31,7 +31,7 @@ class Line:
         sender = self.senders[track]
         sender._packets = highest
         sender.on_report(Report(lost, highest, 0.0, round_trip_s), bps)
-        sender.reported_mono_s = sender.estimated_mono_s = self.now_s
+        sender.reported_mono_s = sender.report_came_mono_s = sender.estimated_mono_s = self.now_s
 
 
 def test_nothing_is_known_of_a_viewer_that_has_said_nothing() -> None:
@@ -88,6 +88,19 @@ def test_what_came_is_counted_by_reports_of_all_tracks_with_headers() -> None:
     for _ in range(8):
         numbers = line.look()
     assert numbers.came_bps is None, "of another time"
+
+
+@pytest.mark.parametrize("rates", [(200, 200, 200, 30), (0, 0, 0, 120)])
+def test_what_came_is_of_the_last_second_by_when_its_reports_came(rates: tuple[int, ...]) -> None:
+    """A line that narrowed carries no more what came before, and one that a slide fills carries more."""
+    line, highest = Line(), 1000
+    for packets, looked_s in zip(rates, (0.05, 0.45, 0.05, 0.45), strict=True):
+        highest += packets
+        line.report("board", 0, highest)
+        line.senders["board"]._payload_bytes = 1000 * highest
+        numbers = line.look(after_s=looked_s)
+        line.now_s += 1.0 - looked_s
+    assert numbers.came_bps == pytest.approx(rates[-1] * 8 * (1000 + 65))
 
 
 def test_an_estimate_counts_while_pictures_are_sent_and_the_least_of_all_tracks() -> None:
