@@ -33,7 +33,7 @@ class Open:
     since_s: float
     rooms: tuple[str, ...]
     tell: bool
-    """Here and below: whether people may be told. Not while muted, in maintenance, at night, or while it flaps."""
+    """Here and below: whether people are told: not while muted, in maintenance, at night, nor twice while it flaps."""
     is_flapping: bool = False
 
 
@@ -77,7 +77,7 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class Flapping:
-    """It comes and goes: nothing more is told until that is over."""
+    """It comes and goes: people are told once, and nothing more until that is over."""
 
     key: Key
     is_flapping: bool
@@ -86,7 +86,7 @@ class Flapping:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """What kept it from people is over, and it is still open."""
+    """What kept it, or its growing worse, from people is over, and it is not well yet."""
 
     key: Key
 

@@ -394,10 +394,10 @@ class Judge:
             return math.inf
         due_s = min(self._step_flapping(subject, condition, now_s), self._step_worse(subject, condition, now_s))
         if condition.owes:
-            quiet_until_s = max(condition.muted_until_s, subject.floor_s)
+            quiet_until_s = max(condition.muted_until_s, subject.floor_s, self._settled_s)
             if now_s < quiet_until_s:
                 due_s = min(due_s, quiet_until_s)
-            else:
+            elif condition.rank != 0 and not (condition.flaps.is_flapping and condition.was_told):
                 condition.owes, condition.was_told = False, True
                 self._registry.decisions.append(Tell(condition.key))
         if condition.rank is None:
@@ -429,7 +429,11 @@ class Judge:
         urgency = max(condition.urgency, self._registry.urgency(subject, now_s))
         if (severity, urgency) != (condition.severity, condition.urgency):
             condition.severity, condition.urgency = severity, urgency
-            tell = not condition.flaps.is_flapping and self._may_tell(subject, condition, now_s)
+            tell = False
+            if condition.flaps.is_flapping and condition.was_told:
+                condition.owes = True
+            else:
+                tell = self._may_tell(subject, condition, now_s)
             condition.was_told = condition.was_told or tell
             self._registry.decisions.append(Escalate(condition.key, severity, urgency, tell))
         if isinstance(subject, Room):

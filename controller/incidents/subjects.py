@@ -99,7 +99,7 @@ class Condition:
         self.muted_until_s = -math.inf
         self.was_told = False
         self.owes = False
-        """People were not told because of a mute or maintenance, and shall be when that ends."""
+        """People were not told because of a mute, maintenance or flapping, and shall be when that ends."""
         self.flaps = Flaps(now_s)
 
     @classmethod
@@ -111,6 +111,7 @@ class Condition:
         restored.closed_s = -math.inf if stored.closed_s is None else stored.closed_s
         restored.is_dismissed = stored.is_dismissed
         restored.muted_until_s = stored.muted_until_s
+        restored.owes = restored.is_open and not stored.was_told and stored.urgency is not Urgency.QUIET
         if stored.is_flapping:
             restored.flaps = Flaps(now_s, is_flapping=True)
         return restored

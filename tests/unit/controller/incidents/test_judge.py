@@ -354,8 +354,10 @@ def test_a_mute_keeps_the_incident_and_tells_when_it_ends(script: Script) -> Non
     assert [one.tell for _, one in script.of(Close)] == [True]
 
 
-def test_what_came_and_went_while_muted_is_never_told(script: Script) -> None:
-    script.judge.mute(key("check:host-disk"), 900.0, 0.0)
+@pytest.mark.parametrize("muted_until_s", [900.0, 130.0])
+def test_what_came_and_went_while_muted_is_never_told(script: Script, muted_until_s: float) -> None:
+    """Nor when the mute ends while it is well and only not yet closed."""
+    script.judge.mute(key("check:host-disk"), muted_until_s, 0.0)
     script.tell(host_disk="critical")
     script.run(100)
     script.tell(host_disk="ok")
@@ -380,6 +382,47 @@ def test_flapping_is_told_once(script: Script, well_s: int) -> None:
         Flapping(began.key, is_flapping=False, tell=False),
         Close(began.key, "recovered", tell=True),
     ]
+
+
+def flap(script: Script, until_s: float) -> None:
+    """Let the picture be black and not black until then; it ends well."""
+    while script.now_s < until_s:
+        script.tell(picture_black="critical")
+        script.run(script.now_s + 70)
+        script.tell(picture_black="ok")
+        script.run(script.now_s + 50)
+
+
+def told(script: Script) -> list[tuple[float, str]]:
+    """Return what people hear of, and when."""
+    return [
+        (at_s, type(one).__name__)
+        for at_s, one in script.history
+        if isinstance(one, Tell) or getattr(one, "tell", False)
+    ]
+
+
+def test_what_begins_to_flap_at_night_is_told_once_when_the_lesson_comes(script: Script) -> None:
+    script.judge.plan(ROOM, LessonCalendar((Planned(4000.0, 9000.0, "l-1"),), ()), 0.0)
+    flap(script, 4500)
+    assert [(at_s > 1000, one.is_flapping) for at_s, one in script.of(Flapping)] == [(False, True)]
+    assert told(script) == [(3100, "Escalate")]
+    script.tell(picture_black="critical")
+    script.run(10_000)
+    assert told(script) == [(3100, "Escalate")]
+    assert script.of(Close) == []
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_what_grows_more_urgent_while_it_flaps_is_told_when_it_is_calm_and_there(script: Script, stays: bool) -> None:
+    script.judge.plan(ROOM, LessonCalendar((Planned(4000.0, 9000.0, "l-1"),)), 0.0)
+    flap(script, 4500)
+    assert [at_s for at_s, _ in script.of(Escalate)] == [3100]
+    assert [kind for _, kind in told(script)] == ["Open", "Flapping"]
+    script.tell(picture_black="critical" if stays else "ok")
+    script.run(10_000)
+    calm_s = script.of(Flapping)[-1][0]
+    assert told(script)[2:] == [(calm_s, "Tell" if stays else "Close")]
 
 
 def test_what_flaps_too_fast_to_be_held_is_an_incident_all_the_same(script: Script) -> None:
@@ -427,6 +470,31 @@ def test_incidents_that_were_stored_go_on(script: Script) -> None:
         (23, "Reopen", "check:sound-dead"),
         (63, "Close", "check:host-disk"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("urgency", "muted_until_s", "maintained_until_s", "told_s"),
+    [
+        (Urgency.NORMAL, 300.0, 0.0, [300]),
+        (Urgency.NORMAL, 0.0, 300.0, [300]),
+        (Urgency.NORMAL, -50.0, 0.0, [15]),
+        (Urgency.QUIET, 300.0, 0.0, []),
+    ],
+)
+def test_what_was_kept_from_people_is_told_by_who_takes_over(
+    script: Script, urgency: Urgency, muted_until_s: float, maintained_until_s: float, told_s: list[int]
+) -> None:
+    """Also where the mute ended meanwhile: once the room had time to say that it is well."""
+    untold = Stored(key("check:host-disk"), Severity.CRITICAL, urgency, was_told=False, muted_until_s=muted_until_s)
+    script.judge.plan(ROOM, LessonCalendar((), ()), 0.0)
+    script.judge.restore([untold], 0.0)
+    script.judge.maintain("room", ROOM, maintained_until_s, 0.0)
+    script.tell(host_disk="critical")
+    script.run(400)
+    assert [at_s for at_s, _ in script.of(Tell)] == told_s
+    script.tell(host_disk="ok")
+    script.run(500)
+    assert [one.tell for _, one in script.of(Close)] == [bool(told_s)]
 
 
 def test_nothing_opens_before_we_have_settled() -> None:

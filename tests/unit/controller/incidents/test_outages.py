@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from controller.incidents.causes import BROKER, LINK, SCHOOL_OFFLINE, TERRITORY_OFFLINE
-from controller.incidents.decisions import Close, Flapping, Join, Key, Leave, Open
+from controller.incidents.causes import BROKER, LINK, SCHOOL_OFFLINE, TERRITORY_OFFLINE, Severity
+from controller.incidents.decisions import Close, Escalate, Flapping, Join, Key, Leave, Open
+from controller.incidents.judge import LOOK_AGAIN_S
+from controller.incidents.lesson_calendar import SOON_S, LessonCalendar, Planned, Urgency
 from controller.incidents.registry import CENTRE
 from protocol.messages import CheckStatus
 from tests.unit.controller.incidents.town import Town
@@ -259,6 +261,48 @@ def test_a_school_line_that_comes_and_goes_is_one_incident(town: Town) -> None:
     town.run(4000)
     assert town.opened == [SCHOOL]
     assert [one.key for _, one in town.of(Close)] == [SCHOOL]
+
+
+@pytest.mark.parametrize(
+    ("flapping", "switched_off", "is_one"), [(6, 0, True), (5, 0, False), (4, 4, True), (2, 8, False)]
+)
+def test_lines_of_half_the_rooms_that_are_there_come_and_go_as_one(
+    town: Town, flapping: int, switched_off: int, is_one: bool
+) -> None:
+    hugo = town.build("hugo", 12)
+    town.run(30)
+    there = hugo[: 12 - switched_off]
+    town.switch_off(hugo[len(there) :])
+    town.cut(there[:8])
+    town.run(50)
+    town.mend(there)  # who fell silent once does not flap
+    town.run(30)
+    for _ in range(15):
+        town.cut(hugo[:flapping])
+        town.run(50)
+        town.mend(hugo[:flapping])
+        town.run(30)
+    own = [Key("room", id, LINK) for id in hugo[:flapping]]
+    assert sorted(town.opened) == ([SCHOOL] if is_one else own)
+    assert {one.is_flapping for _, one in town.of(Open)} == {True}
+
+
+def test_a_school_line_that_comes_and_goes_at_night_is_told_once_before_the_lesson(town: Town) -> None:
+    hugo = town.build("hugo", 6)
+    bell_s = town.now_s + 2000
+    for id in hugo:
+        town.judge.plan(id, LessonCalendar((Planned(bell_s, bell_s + 3000, "l-1"),), ()), town.now_s)
+    town.run(30)
+    for _ in range(20):
+        town.cut(hugo)
+        town.run(50)
+        town.mend(hugo)
+        town.run(30)
+    assert town.opened == [SCHOOL]
+    told = [(at_s, one) for at_s, one in town.history if getattr(one, "tell", False)]
+    assert [(at_s - (bell_s - SOON_S) < LOOK_AGAIN_S, one) for at_s, one in told] == [
+        (True, Escalate(SCHOOL, Severity.CRITICAL, Urgency.URGENT, tell=True))
+    ]
 
 
 def test_a_room_that_is_taken_out_leaves_the_outage(town: Town) -> None:

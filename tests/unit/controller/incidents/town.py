@@ -12,7 +12,7 @@ from controller.incidents.decisions import Decision, Key, Open
 from controller.incidents.judge import Judge
 from controller.incidents.site import Heard
 from protocol.lesson import LessonState
-from protocol.messages import Health, LessonReport, RoomState, RoomStatus
+from protocol.messages import DeathReason, Health, LessonReport, RoomState, RoomStatus
 
 BEGIN = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 IDLE_S, LESSON_S = 10, 3
@@ -81,6 +81,14 @@ class Town:
     def mend(self, rooms: Iterable[str]) -> None:
         for id in rooms:
             self.rooms[id].is_cut = False
+
+    def switch_off(self, rooms: Iterable[str]) -> None:
+        """Let them say goodbye, and nothing more."""
+        for id in rooms:
+            self.rooms[id].is_cut = True
+            self.fleet.status(
+                id, RoomStatus(online=False, sid="s1", agent="1", at=self._at(), reason=DeathReason.SHUTDOWN)
+            )
 
     def lose_broker(self) -> None:
         self.is_broker_frozen = True
