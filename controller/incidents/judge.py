@@ -39,6 +39,8 @@ from protocol.messages import CheckStatus
 
 SETTLE_S = 15.0
 """After incidents were taken over from another controller, or from the database, nothing opens for so long."""
+TAKE_OVER_S = 120.0
+"""So long nobody may have judged: until a lease ran out, or a centre was started again, and what it takes to load."""
 LOOK_AGAIN_S = 60.0
 """How often it is asked of an open incident of many rooms whether it is more urgent now."""
 _WORST = (CheckStatus.OK, CheckStatus.UNKNOWN, CheckStatus.WARNING, CheckStatus.CRITICAL)
@@ -103,13 +105,17 @@ class Judge:
         known.due_s = math.inf
         self._registry.news.discard(known)
 
-    def restore(self, stored: Iterable[Stored], now_s: float) -> None:
-        """Go on with incidents that are open, or were closed within `REOPEN_S`.
+    def restore(self, stored: Iterable[Stored], missed: Iterable[tuple[str, str]], now_s: float) -> None:
+        """Go on with incidents that are open, or were closed within `REOPEN_S`, after lessons counted as ``missed``.
 
-        Their rooms are registered already, and nothing is told of them yet. Nothing opens for `SETTLE_S`, until rooms
-        were heard. An incident of what is not registered closes.
+        Those are rooms with the lesson, of the last `MISSED_S` and `TAKE_OVER_S`. All rooms are registered already, and
+        nothing is told of them yet. Nothing opens, and no lesson is judged, for `SETTLE_S`, until rooms were heard. An
+        incident of what is not registered closes.
         """
         self._settled_s = now_s + SETTLE_S
+        for room, lesson in missed:
+            if room in self._registry.rooms:
+                self._registry.rooms[room].remember(lesson)
         for one in stored:
             subject = self._registry.find(one.key)
             if subject is None:
@@ -197,13 +203,17 @@ class Judge:
             self._registry.rooms[room].refused = lesson
 
     def plan(self, room: str, calendar: LessonCalendar, now_s: float) -> None:
-        """Take a room's lessons and its school's hours, in place of what was planned before."""
+        """Take a room's lessons and its school's hours, in place of what was planned before.
+
+        Of a room that was not planned yet, lessons that were missed before now are another's to count; but just after
+        `restore` that one may have been gone when it was time.
+        """
         known = self._registry.rooms.get(room)
         if known is None:
             return
         known.calendar = calendar
         if known.judged_s is None:
-            known.judged_s = now_s - MISSED_S
+            known.judged_s = now_s - MISSED_S - (TAKE_OVER_S if now_s < self._settled_s else 0.0)
         self._registry.news.add(known)
 
     def find(self, findings: Iterable[Finding], now_s: float) -> None:
@@ -287,7 +297,7 @@ class Judge:
         due_s = math.inf
         explains: list[tuple[Condition, tuple[str, ...]]] = []
         if isinstance(subject, Room):
-            due_s = judge_lessons(self._registry, subject, now_s)
+            due_s = judge_lessons(self._registry, subject, now_s, self._settled_s)
             explains = subject.explains()
         elif isinstance(subject, Site):
             self._outages.weigh(subject, now_s)

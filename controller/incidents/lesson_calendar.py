@@ -27,7 +27,7 @@ class Urgency(IntEnum):
 
 
 class Planned(NamedTuple):
-    """A lesson of the timetable."""
+    """A lesson of the timetable; ``id`` is that of this one time, however often the plan is converted."""
 
     starts_s: float
     ends_s: float

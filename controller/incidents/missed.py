@@ -15,15 +15,22 @@ MISSED_S = 600.0
 """A lesson that has not begun so long after its time is missed."""
 
 
-def judge_lessons(registry: Registry, room: Room, now_s: float) -> float:
-    """Look whether lessons that should have begun did; return when the next one is missed."""
+def judge_lessons(registry: Registry, room: Room, now_s: float, settled_s: float) -> float:
+    """Look whether lessons that should have begun did; return when the next one is missed.
+
+    None is before ``settled_s``: until then a room had no time to say that it teaches.
+    """
     if room.judged_s is None:
         return math.inf
     lessons = room.calendar.lessons
     for lesson in lessons[bisect_right(lessons, room.judged_s, key=lambda lesson: lesson.starts_s) :]:
-        if now_s < lesson.starts_s + MISSED_S:
-            return lesson.starts_s + MISSED_S
+        if lesson.id in room.judged:
+            continue
+        at_s = max(lesson.starts_s + MISSED_S, settled_s)
+        if now_s < at_s:
+            return at_s
         room.judged_s = lesson.starts_s
+        room.remember(lesson.id)
         if not room.in_lesson and not _is_held(lesson, room.began_s):
             _miss(registry, room, lesson, now_s)
     return math.inf
@@ -43,6 +50,9 @@ def _is_held(lesson: Planned, began_s: float) -> bool:
 def _miss(registry: Registry, room: Room, lesson: Planned, now_s: float) -> None:
     reason, by = _why(registry, room, lesson, now_s)
     if by is None and reason in ("off", "failed"):
+        condition = room.conditions.get(MISSED)
+        if condition is not None and condition.is_dismissed:
+            registry.note(room, MISSED, 0, now_s)  # what somebody closed was another lesson
         registry.note(room, MISSED, Severity.CRITICAL, now_s)
         by = Key("room", room.id, MISSED)
     room.missed = lesson

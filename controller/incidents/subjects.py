@@ -28,6 +28,8 @@ REOPEN_S = 600.0
 """What is back within this was never over."""
 UNSEEN_S = 7 * 86_400.0
 """An incident that no look could confirm for so long says nothing any more."""
+JUDGED_KEPT = 12
+"""Lessons of a long day: so far back the wall clock may be stepped and none is judged again."""
 _ORDER: tuple[Scope, ...] = ("centre", "territory", "school", "room")
 LessonPhase = Literal["idle", "running", "failed"]
 
@@ -212,6 +214,7 @@ class Room(Subject):
         "calendar",
         "has_lesson",
         "is_failed",
+        "judged",
         "judged_s",
         "link",
         "missed",
@@ -233,10 +236,16 @@ class Room(Subject):
         self.calendar = LessonCalendar()
         self.judged_s: float | None = None
         """When the last lesson was to begin of which it was judged whether it did; None before there is a plan."""
+        self.judged: tuple[str, ...] = ()
+        """The last lessons judged: a plan that was converted anew has them at slightly other times."""
         self.refused: str | None = None
         self.missed: Planned | None = None
         """The lesson that was missed last."""
         self.wishes: frozenset[Wish] = frozenset()
+
+    def remember(self, lesson: str) -> None:
+        """Keep that a lesson was judged."""
+        self.judged = (*self.judged[1 - JUDGED_KEPT :], lesson)
 
     @property
     def in_lesson(self) -> bool:

@@ -460,7 +460,7 @@ def test_incidents_that_were_stored_go_on(script: Script) -> None:
         Stored(Key("room", "sold", LINK), Severity.CRITICAL, Urgency.NORMAL, was_told=True),
     ]
     script = Script(is_online=False)
-    script.judge.restore(stored, 0.0)
+    script.judge.restore(stored, [], 0.0)
     script.run(2)
     assert script.history == [(1.0, Close(Key("room", "sold", LINK), "retired", tell=False))]
     script.judge.link(ROOM, "online", script.now_s)
@@ -487,7 +487,7 @@ def test_what_was_kept_from_people_is_told_by_who_takes_over(
     """Also where the mute ended meanwhile: once the room had time to say that it is well."""
     untold = Stored(key("check:host-disk"), Severity.CRITICAL, urgency, was_told=False, muted_until_s=muted_until_s)
     script.judge.plan(ROOM, LessonCalendar((), ()), 0.0)
-    script.judge.restore([untold], 0.0)
+    script.judge.restore([untold], [], 0.0)
     script.judge.maintain("room", ROOM, maintained_until_s, 0.0)
     script.tell(host_disk="critical")
     script.run(400)
@@ -499,7 +499,7 @@ def test_what_was_kept_from_people_is_told_by_who_takes_over(
 
 def test_nothing_opens_before_we_have_settled() -> None:
     script = Script()
-    script.judge.restore([], 0.0)
+    script.judge.restore([], [], 0.0)
     script.judge.lesson(ROOM, "running", 0.0)
     script.tell(sound_dead="critical")
     script.run(100)

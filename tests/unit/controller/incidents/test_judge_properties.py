@@ -253,7 +253,7 @@ def test_who_takes_over_ends_where_the_first_would(script: list[tuple[int, Act]]
     now_s = first.now_s
     for room in ROOMS:
         judge.add(room, room.split("-")[0], "075")
-    judge.restore(kept, now_s)
+    judge.restore(kept, [], now_s)
     for room in ROOMS:
         judge.link(room, first.links[room], now_s)
     open_ones = {one.key for one in kept}

@@ -109,14 +109,64 @@ def test_a_lesson_held_out_of_our_hearing_is_taken_back(script: Script) -> None:
     assert script.of(Held) == [(2001, Held(ROOM, "l-1"))]
 
 
-def test_a_plan_that_comes_anew_judges_no_lesson_twice_nor_forgets_one(script: Script) -> None:
+def converted_anew(off_s: float) -> LessonCalendar:
+    """Return the plan as it comes out when two clocks are read at other moments, or one was set."""
+    return LessonCalendar(tuple(Planned(one.starts_s + off_s, one.ends_s + off_s, one.id) for one in (FIRST, SECOND)))
+
+
+@pytest.mark.parametrize("off_s", [-1800.0, -1e-6, 0.0, 1e-6, 1800.0])
+def test_a_plan_that_comes_anew_judges_no_lesson_twice_nor_forgets_one(script: Script, off_s: float) -> None:
     script.run(LATE_S)
-    script.judge.plan(ROOM, LessonCalendar((FIRST, SECOND)), script.now_s)
+    script.judge.plan(ROOM, converted_anew(off_s), script.now_s)
     script.run(LATE_S + 100)
+    script.judge.plan(ROOM, LessonCalendar(), script.now_s)
     script.now_s = SECOND.starts_s + 600
-    script.judge.plan(ROOM, LessonCalendar((FIRST, SECOND)), script.now_s)
-    script.run(SECOND.starts_s + 700)
+    script.judge.plan(ROOM, converted_anew(off_s), script.now_s)
+    script.run(SECOND.starts_s + 4000)
     assert [one.lesson for _, one in script.of(Missed)] == ["l-1", "l-2"]
+
+
+def test_a_lesson_that_was_held_and_begun_once_more_is_not_missed_by_a_plan_that_comes_anew(script: Script) -> None:
+    for begins_s in (1000, 2500):
+        script.run(begins_s)
+        script.judge.lesson(ROOM, "running", script.now_s)
+        script.run(begins_s + 700)
+        script.judge.lesson(ROOM, "idle", script.now_s)
+    script.judge.plan(ROOM, converted_anew(1e-6), script.now_s)
+    script.run(4000)
+    assert script.history == []
+
+
+@pytest.mark.parametrize("by_whom", ["nobody", "the one before", "the room"])
+def test_a_lesson_whose_time_fell_into_a_take_over_is_judged_once_rooms_were_heard(by_whom: str) -> None:
+    script = Script()
+    script.now_s = LATE_S + 30
+    missed = [("sold", "l-9"), (ROOM, "l-1")] if by_whom == "the one before" else []
+    script.judge.restore([], missed, script.now_s)
+    script.judge.plan(ROOM, LessonCalendar((FIRST,)), script.now_s)
+    script.run(script.now_s + 5)
+    if by_whom == "the room":
+        script.judge.lesson(ROOM, "running", script.now_s, began_s=FIRST.starts_s + 20)
+    script.run(script.now_s + 600)
+    assert script.history == ([(LATE_S + 45, Missed(ROOM, "l-1", "nobody"))] if by_whom == "nobody" else [])
+
+
+def test_a_room_that_is_new_in_the_plan_has_missed_nothing_before() -> None:
+    script = Script()
+    script.now_s = LATE_S + 30
+    script.judge.plan(ROOM, LessonCalendar((FIRST,)), script.now_s)
+    script.run(script.now_s + 600)
+    assert script.history == []
+
+
+def test_the_next_lesson_missed_is_an_incident_again_though_somebody_closed_the_last(script: Script) -> None:
+    script.judge.link(ROOM, "off", 0.0)
+    script.run(2000)
+    script.judge.dismiss(key(MISSED))
+    script.run(SECOND.starts_s + 700)
+    assert [at_s for at_s, _ in script.of(Open)] == [LATE_S, SECOND.starts_s + 600]
+    assert [(at_s, one.reason) for at_s, one in script.of(Close)] == [(2001, "by-hand")]
+    assert [one.by for _, one in script.of(Missed)] == [key(MISSED), key(MISSED)]
 
 
 def test_a_lesson_missed_in_an_outage_names_it() -> None:
