@@ -153,7 +153,7 @@ class Outages:
         before = condition.joined
         if before is not None and before is not site:
             before.members.pop(room.id, None)
-            if before.outage is not None:
+            if before.outage is not None and before.outage.is_open:
                 before.outage.covered_by = site.key
             self._registry.news.add(before)
         condition.joined, condition.flaps = site, Flaps(now_s)

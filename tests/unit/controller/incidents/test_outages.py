@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controller.incidents.causes import BROKER, LINK, SCHOOL_OFFLINE, TERRITORY_OFFLINE, Severity
-from controller.incidents.decisions import Close, Escalate, Flapping, Join, Key, Leave, Open
+from controller.incidents.decisions import Close, Escalate, Flapping, Join, Key, Leave, Open, Reopen
 from controller.incidents.judge import LOOK_AGAIN_S
 from controller.incidents.lesson_calendar import SOON_S, LessonCalendar, Planned, Urgency
 from controller.incidents.registry import CENTRE
@@ -316,6 +316,26 @@ def test_a_room_that_is_taken_out_leaves_the_outage(town: Town) -> None:
     town.run(100)
     assert {one.room for _, one in town.of(Leave)} == set(hugo[:2])
     assert town.opened == [SCHOOL, Key("room", hugo[1], LINK)]
+
+
+def test_an_outage_closed_by_hand_is_not_covered_by_one_that_was_over_before_it_came_back(town: Town) -> None:
+    hugo, *others = [town.build(school, 10) for school in ("hugo", "zola", "sand")]
+    town.build("far", 20)
+    town.run(30)
+    town.teach([*hugo, *others[0], *others[1]])
+    town.run(20)
+    town.cut(hugo)
+    town.run(30)
+    town.judge.dismiss(SCHOOL)
+    town.cut([*others[0], *others[1]])
+    town.run(60)
+    assert town.opened == [SCHOOL, TERRITORY]
+    town.mend([*hugo, *others[0], *others[1]])
+    town.run(150)
+    town.cut(hugo)
+    town.run(100)
+    assert [(one.key, one.reason) for _, one in town.of(Close)] == [(SCHOOL, "by-hand"), (TERRITORY, "recovered")]
+    assert [one.key for _, one in town.of(Reopen)] == [SCHOOL]
 
 
 def test_closing_an_outage_by_hand_opens_none_for_each_room(town: Town) -> None:
