@@ -123,7 +123,7 @@ class Condition:
         self.is_gone = False
         if rank == self.rank:
             return False
-        before = self.rank or 0
+        is_seen_again = self.rank is None
         self.rank = rank
         if rank is None:
             self._unknown_s = now_s
@@ -131,15 +131,23 @@ class Condition:
         if rank == 0:
             self.good_s, self.is_dismissed, self.asked_s = now_s, False, None
         else:
-            if before == 0:
+            if self._known == 0:
                 self._bad_s = now_s
-            if rank == Severity.CRITICAL:
+            elif is_seen_again:
+                self._leave_out(now_s - self._unknown_s, now_s)
+            if rank == Severity.CRITICAL and self._known != Severity.CRITICAL:
                 self._critical_s = now_s
             self.worst = Severity(rank) if self._known == 0 else max(self.worst, Severity(rank))
         if is_counted and (rank > 0) != (self._known > 0):
             self.flaps.change(now_s)
         self._known = rank
         return True
+
+    def _leave_out(self, unseen_s: float, now_s: float) -> None:
+        """Go on with the evidence where it was before nobody could tell: that is no evidence, and takes none away."""
+        self._bad_s += unseen_s
+        self._critical_s += unseen_s
+        self.from_s = min(self.from_s + unseen_s, now_s)
 
     def opens_at_s(self, floor_s: float, *, in_lesson: bool) -> float:
         """Return when what is bad now will have held long enough; evidence before ``floor_s`` does not count."""
@@ -156,7 +164,7 @@ class Condition:
 
     @property
     def since_s(self) -> float:
-        """When the evidence began."""
+        """When the evidence began; time in which nobody could tell is left out."""
         return max(self._bad_s, self.from_s)
 
     @property

@@ -80,6 +80,33 @@ def test_what_is_well_again_in_between_begins_anew(script: Script) -> None:
     assert [at_s for at_s, _ in script.of(Open)] == [110]
 
 
+@pytest.mark.parametrize("seen_s", [15, 5])
+def test_what_cannot_be_told_for_a_while_is_neither_evidence_nor_takes_any_away(script: Script, seen_s: int) -> None:
+    for _ in range(15 // seen_s):
+        script.tell(picture_black="critical")
+        script.run(script.now_s + seen_s)
+        script.tell(picture_black="unknown")
+        script.run(script.now_s + 300)
+    assert script.history == []
+    script.tell(picture_black="critical")
+    again_s = script.now_s
+    script.run(again_s + 100)
+    assert [(at_s, one.since_s) for at_s, one in script.of(Open)] == [(again_s + 5, again_s - 15)]
+
+
+def test_what_cannot_be_told_after_a_wish_is_no_evidence_either(script: Script) -> None:
+    script.judge.wish(ROOM, ["camera"], 0.0)
+    script.tell(picture_black="critical")
+    script.run(50)
+    script.judge.wish(ROOM, [], script.now_s)
+    script.run(60)  # since 51
+    script.tell(picture_black="unknown")
+    script.run(400)
+    script.tell(picture_black="critical")
+    script.run(500)
+    assert [at_s for at_s, _ in script.of(Open)] == [400 + 20 - 9]
+
+
 def test_pages_show_a_fault_at_once(script: Script) -> None:
     script.tell(picture_black="critical", picture_rate="warning")
     script.turn()
@@ -197,7 +224,7 @@ def test_what_is_late_says_nothing_new(script: Script) -> None:
 
 
 def test_a_lost_room_that_may_be_back_is_not_lost_yet(script: Script) -> None:
-    """Its lesson ended out of our hearing: it is missed less soon now."""
+    """Its lesson ended out of our hearing: it is missed less soon now, and was not heard meanwhile."""
     script.judge.link(ROOM, "offline", 0.0)
     script.run(50)
     script.judge.link(ROOM, "late", script.now_s)
@@ -205,7 +232,7 @@ def test_a_lost_room_that_may_be_back_is_not_lost_yet(script: Script) -> None:
     assert script.history == []
     script.judge.link(ROOM, "offline", script.now_s)
     script.run(200)
-    assert [at_s for at_s, _ in script.of(Open)] == [125]
+    assert [at_s for at_s, _ in script.of(Open)] == [75]
 
 
 @pytest.mark.parametrize("link", ["off", "unknown"])

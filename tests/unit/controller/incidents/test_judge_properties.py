@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from random import Random
 from typing import Any
 
@@ -100,17 +99,16 @@ class World:
     def turn(self) -> None:
         self.history += [(self.now_s, decision) for decision in self.judge.turn(self.now_s)]
 
-    def held_s(self, room: str, cause: str, allowed: Sequence[object]) -> float:
-        """Return for how long what was told of a cause has been among ``allowed``; negative for not at all."""
-        since_s = -math.inf
-        for at_s, status in self.statuses.get(
-            (room, cause), [(0.0, "online" if cause == LINK else CheckStatus.UNKNOWN)]
-        ):
-            if status not in allowed:
-                since_s = math.inf
-            elif since_s == math.inf or since_s == -math.inf:
-                since_s = at_s
-        return self.now_s - since_s
+    def held_s(self, room: str, cause: str, allowed: Sequence[object], unseen: Sequence[object] = ()) -> float:
+        """Return for how long what was told of a cause has been among ``allowed``, but for times of ``unseen``."""
+        held_s = 0.0
+        told = [(0.0, "online" if cause == LINK else CheckStatus.UNKNOWN), *self.statuses.get((room, cause), [])]
+        for (at_s, status), (until_s, _) in pairwise([*told, (self.now_s, None)]):
+            if status in allowed:
+                held_s += until_s - at_s
+            elif status not in unseen:
+                held_s = 0.0
+        return held_s
 
 
 def play(script: Sequence[tuple[int, Act]]) -> World:
@@ -182,12 +180,14 @@ def check(world: World, decision: Decision, in_lesson: dict[str, bool]) -> None:
         return
     if cause == LINK:
         assert world.links[room] == "offline"
-        assert world.held_s(room, cause, ["offline"]) >= (15 if in_lesson[room] else 60)
+        held_s = world.held_s(room, cause, ["offline"], ["late", "unknown"])
+        assert held_s >= (15 if in_lesson[room] else 60)
         return
     assert world.links[room] == "online"
-    critical_s = world.held_s(room, cause, [CheckStatus.CRITICAL])
+    unseen = [CheckStatus.UNKNOWN]
+    critical_s = world.held_s(room, cause, [CheckStatus.CRITICAL], unseen)
     held = holds(cause, Severity.CRITICAL).opening_s(in_lesson=in_lesson[room])
-    assert critical_s >= held or world.held_s(room, cause, BAD) >= 300
+    assert critical_s >= held or world.held_s(room, cause, BAD, unseen) >= 300
 
 
 @settings(max_examples=100, deadline=None)
