@@ -310,8 +310,15 @@ class Judge:
         if due_s != subject.due_s:
             subject.due_s = due_s
             if due_s != math.inf:
-                self._pushed += 1
-                heapq.heappush(self._heap, (due_s, self._pushed, subject))
+                self._push(due_s, subject)
+
+    def _push(self, due_s: float, subject: Subject) -> None:
+        self._pushed += 1
+        heapq.heappush(self._heap, (due_s, self._pushed, subject))
+        if len(self._heap) > 2 * self._registry.size:
+            # A time that was put off or brought forward stays behind until then, which may be in a week.
+            self._heap = list({entry[2]: entry for entry in self._heap if entry[0] == entry[2].due_s}.values())
+            heapq.heapify(self._heap)
 
     def _step(
         self,

@@ -58,6 +58,11 @@ class Registry:
         return condition
 
     @property
+    def size(self) -> int:
+        """How many subjects there are."""
+        return len(self.rooms) + len(self.schools) + len(self.territories) + 1
+
+    @property
     def is_blind(self) -> bool:
         """Whether it is us who hear nobody."""
         broker = self.centre.conditions.get(BROKER)

@@ -574,6 +574,23 @@ def test_the_centre_has_incidents_too(script: Script) -> None:
     assert [at_s for at_s, _ in script.of(Close)] == [700]
 
 
+def test_times_that_were_put_off_do_not_pile_up(script: Script) -> None:
+    """A room is due in a week, then soon, then in a week again, and so all day."""
+    script.tell(picture_black="critical")
+    script.run(30)
+    script.tell(picture_black="unknown")
+    week_s = script.now_s + 7 * 86_400
+    for _ in range(500):
+        for status in ("critical", "unknown"):
+            script.tell(host_disk=status)
+            script.turn()
+    assert len(script.judge._heap) <= 2 * 4  # a room, its school, its territory, the centre
+    while script.judge.next_s <= week_s:
+        script.now_s = script.judge.next_s
+        script.turn()
+    assert [(at_s, one.reason) for at_s, one in script.of(Close)] == [(week_s, "unseen")]
+
+
 def test_five_thousand_rooms_that_are_well_cost_nothing() -> None:
     """What is well leaves no timer and is asked nothing, and what was wrong is forgotten."""
     asked: list[str] = []
