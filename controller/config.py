@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -150,6 +151,26 @@ class SharesConfig(Section):
     most_gb: float = Field(default=20.0, ge=0, le=100_000, description="all together; 0: none is taken")
 
 
+class FetchConfig(Section):
+    """``[fetch]``: where the centre may go for calendars and webhooks; the internet over TLS alone, where nothing is
+    said. The networks that its own interfaces are in are not the internet."""
+
+    allowed: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=(), max_length=64, description="networks inside that it may go to all the same, as 10.1.0.0/16"
+    )
+    refused: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=(),
+        max_length=64,
+        description="networks that it never goes to, whatever is allowed: what is inside though its addresses are the "
+        "internet's, the centre's own address outside, and a NAT64 prefix of one's own",
+    )
+    plain_http: bool = Field(default=False, description="also without TLS")
+    ports: tuple[Annotated[int, Field(ge=1, le=65_535)], ...] = Field(
+        default=(), max_length=16, description="besides 443, and 80 where without TLS"
+    )
+    ca_file: Path | None = Field(default=None, description="an authority besides those known here")
+
+
 class ControllerConfig(Section):
     """The whole file."""
 
@@ -168,6 +189,7 @@ class ControllerConfig(Section):
     metrics: MetricsConfig = MetricsConfig()
     retention: RetentionConfig = RetentionConfig()
     shares: SharesConfig = SharesConfig()
+    fetch: FetchConfig = FetchConfig()
 
     @field_validator("database_url")
     @classmethod

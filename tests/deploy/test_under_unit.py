@@ -44,3 +44,12 @@ def test_a_calendar_is_read_within_the_limits_of_the_controllers_unit(deploy: Pa
     done = subprocess.run(command, input=request, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert [event["uid"] for event in json.loads(done.stdout)["timed"]] == ["1"]
+
+
+def test_the_controller_learns_which_networks_it_is_in(deploy: Path) -> None:
+    """Without them it fetches no calendar."""
+    program = "from controller.own_networks import own_networks; print(*own_networks())"
+    command = [*under(deploy / "systemd/estrade-controller.service"), sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE.parents[1])
+    assert done.stderr == ""
+    assert "127.0.0.0/8" in done.stdout.split()

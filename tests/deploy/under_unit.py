@@ -2,8 +2,9 @@
 
 Usage: /usr/bin/python3 under_unit.py UNIT COMMAND...   (Debian's python3-seccomp is for Debian's own Python)
 
-SystemCallFilter= is read from the unit, its groups from systemd itself; MemoryDenyWriteExecute= is what systemd does
-for it (systemd.exec(5)): no mapping that is writable and executable, and none made executable later.
+SystemCallFilter= is read from the unit, its groups from systemd itself; RestrictAddressFamilies= and
+MemoryDenyWriteExecute= are what systemd does for them (systemd.exec(5)): sockets of these families alone, no mapping
+that is writable and executable, and none made executable later.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +21,7 @@ import seccomp  # type: ignore[import-not-found]  # /usr/bin/python3 has it, the
 
 WRITE, EXECUTE = 2, 4
 """PROT_WRITE and PROT_EXEC of mmap(2)."""
-CONDITIONAL = ("mmap", "mprotect", "pkey_mprotect")
+CONDITIONAL = ("socket", "mmap", "mprotect", "pkey_mprotect")
 
 
 def group(name: str) -> set[str]:
@@ -35,11 +37,21 @@ def group(name: str) -> set[str]:
     return calls
 
 
+def settings(unit: Path) -> list[tuple[str, str]]:
+    """Return the unit's lines as keys and values."""
+    return [(key, value) for key, _, value in (line.partition("=") for line in unit.read_text().splitlines())]
+
+
+def families(unit: Path) -> list[int]:
+    """Return the families of sockets that the unit's RestrictAddressFamilies= line leaves."""
+    named = [value for key, value in settings(unit) if key == "RestrictAddressFamilies"]
+    return [getattr(socket, name) for name in " ".join(named).split()]
+
+
 def allowed(unit: Path) -> set[str]:
     """Return the system calls that the unit's SystemCallFilter= lines leave."""
     calls: set[str] = set()
-    for line in unit.read_text().splitlines():
-        key, _, value = line.partition("=")
+    for key, value in settings(unit):
         if key == "SystemCallFilter":
             named = {call for name in value.removeprefix("~").split() for call in group(name)}
             calls = calls - named if value.startswith("~") else calls | named
@@ -49,15 +61,17 @@ def allowed(unit: Path) -> set[str]:
 def main(unit: Path, command: list[str]) -> None:
     """Load the filter and become the command."""
     calls = allowed(unit)
-    if len(calls) < 100 or "MemoryDenyWriteExecute=yes" not in unit.read_text().splitlines():
+    if len(calls) < 100 or not families(unit) or ("MemoryDenyWriteExecute", "yes") not in settings(unit):
         sys.exit(f"{unit} sets no limits to speak of")
     limits = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
     for call in sorted(calls.difference(CONDITIONAL)):
         with contextlib.suppress(RuntimeError):  # a call of another architecture
             limits.add_rule(seccomp.ALLOW, call)
+    for family in families(unit):
+        limits.add_rule(seccomp.ALLOW, "socket", seccomp.Arg(0, seccomp.EQ, family))
     for both in (0, WRITE, EXECUTE):
         limits.add_rule(seccomp.ALLOW, "mmap", seccomp.Arg(2, seccomp.MASKED_EQ, WRITE | EXECUTE, both))
-    for call in CONDITIONAL[1:]:
+    for call in ("mprotect", "pkey_mprotect"):
         limits.add_rule(seccomp.ALLOW, call, seccomp.Arg(2, seccomp.MASKED_EQ, EXECUTE, 0))
     limits.load()
     os.execvp(command[0], command)

@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from controller.config import FetchConfig
 from controller.pki import CertificateAuthority
-from controller.safe_http import FetchConfig, SafeHttp
+from controller.safe_http import SafeHttp
 from controller.schedule.calendars import Calendars, CalendarSource, CalendarState, Failure
 from tests.ical import calendar, lesson
 from tests.outside import Asked, Names, Outside, Served, outside, saying
@@ -57,7 +58,6 @@ async def served(authority: CertificateAuthority) -> AsyncIterator[Subscription]
         )
         source = CalendarSource("hugo", PARIS, f"https://{NAME}:{server.port}/secret.ics")
         yield Subscription(server, Calendars(http), source, CalendarState())
-        http.close()
 
 
 async def test_a_calendar_is_taken_and_one_that_is_as_it_was_is_not_read_again(served: Subscription) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,18 @@ def test_days_of_retention_are_at_least_one(folder: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(write(folder, GOOD + "[retention]\naudit_days = 0\n"))
     assert [problem.split(":")[0] for problem in caught.value.problems] == ["retention.audit_days"]
+
+
+def test_where_the_centre_may_go_is_told_by_networks_and_ports(folder: Path) -> None:
+    (folder / "inside.pem").write_text("")
+    said = '[fetch]\nallowed = ["10.1.0.0/16", "fd00:1::/32"]\nports = [8443]\nca_file = "inside.pem"\n'
+    fetch = load(write(folder, GOOD + said)).fetch
+    assert fetch.allowed == (IPv4Network("10.1.0.0/16"), IPv6Network("fd00:1::/32"))
+    assert (fetch.refused, fetch.ports, fetch.plain_http, fetch.ca_file) == ((), (8443,), False, folder / "inside.pem")
+    with pytest.raises(ConfigError) as caught:
+        load(write(folder, GOOD + '[fetch]\nallowed = ["10.1.0.1/16"]\nrefused = ["inside"]\nports = [0]\n'))
+    keys = {".".join(problem.split(":")[0].split(".")[:2]) for problem in caught.value.problems}
+    assert keys == {"fetch.allowed", "fetch.refused", "fetch.ports"}
 
 
 def test_five_mistakes_are_told_at_once_each_with_its_key(folder: Path) -> None:

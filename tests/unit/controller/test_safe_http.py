@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 
-from controller.safe_http import FetchConfig, SafeHttp, is_public
+from controller.config import FetchConfig
+from controller.safe_http import SafeHttp, is_public
 from protocol.errors import FetchError
 
 
@@ -61,6 +62,7 @@ def test_what_is_of_the_internet(address: str) -> None:
         "https://calendars.example\r\nHost: inside/a.ics",
         "https://calendars.example/" + "a" * 2_000,
         "https://\ud800/",
+        "https://[fe80::1%é]/",
     ],
 )
 async def test_such_an_address_is_refused_before_its_name_is_asked_for(address: str) -> None:
@@ -76,6 +78,38 @@ async def test_such_an_address_is_refused_before_its_name_is_asked_for(address: 
     assert (caught.value.code, caught.value.retryable) == ("address-refused", False)
     assert asked == []
     assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["xn--a", "xn--e28h.example", "xn--e28h"])
+async def test_a_name_that_has_no_letters_is_asked_for_as_it_stands(name: str) -> None:
+    asked: list[str] = []
+
+    async def resolve(host: str) -> Sequence[str]:
+        asked.append(host)
+        return ["10.0.0.1"]
+
+    with pytest.raises(FetchError, match=f"{name} leads to an address inside"):
+        await SafeHttp(FetchConfig(), resolve).get(f"https://{name}/", most_bytes=10)
+    assert asked == [name]
+
+
+@pytest.mark.parametrize(
+    ("address", "refused"),
+    [
+        ("2a01:e0a::1", "2a01:e0a::/32"),
+        ("::ffff:1.1.1.1", "1.1.1.0/24"),
+        ("64:ff9b::1.1.1.1", "1.1.1.0/24"),
+        ("64:ff9b::1.1.1.1", "64:ff9b::/96"),
+    ],
+)
+async def test_a_network_that_is_refused_is_refused_however_it_is_written(address: str, refused: str) -> None:
+    async def resolve(host: str) -> Sequence[str]:
+        return [address]
+
+    config = FetchConfig(refused=(ip_network(refused),), allowed=(ip_network("1.1.0.0/16"),))
+    with pytest.raises(FetchError) as caught:
+        await SafeHttp(config, resolve).get("https://calendars.example/", most_bytes=10)
+    assert caught.value.code == "address-refused"
 
 
 async def test_a_port_that_is_named_and_plain_http_are_taken_where_they_are_allowed() -> None:
