@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,7 +17,7 @@ import psutil
 import pytest
 
 from controller.schedule.plan import Reading
-from controller.schedule.reader import DEADLINE_S, read_calendar
+from controller.schedule.reader import CHILD, DEADLINE_S, read_calendar
 from protocol.errors import CalendarError
 from tests.ical import calendar, lesson
 from tests.waiting import until
@@ -27,12 +28,21 @@ PARIS = ZoneInfo("Europe/Paris")
 SINCE, UNTIL = datetime(2026, 11, 30, tzinfo=PARIS), datetime(2027, 1, 29, tzinfo=PARIS)
 
 
+def readers() -> list[psutil.Process]:
+    """Return our processes that read a calendar; other tests of this process have their own."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            if process.cmdline()[-1:] == [CHILD[-1]]:
+                found.append(process)
+    return found
+
+
 @pytest.fixture(autouse=True)
 def no_child_stays() -> Iterator[None]:
     """However a reading ends, its process ends with it."""
-    before = set(psutil.Process().children(recursive=True))
     yield
-    assert set(psutil.Process().children(recursive=True)) - before == set()
+    assert readers() == []
 
 
 async def read(body: bytes, deadline_s: float = DEADLINE_S) -> Reading:
@@ -127,11 +137,7 @@ async def test_the_deadline_ends_it() -> None:
 async def child() -> psutil.Process:
     """Wait for the process that reads, and return it."""
 
-    def reading() -> psutil.Process | None:
-        found = psutil.Process().children()
-        return found[0] if found and "controller.schedule.ical_child" in found[0].cmdline() else None
-
-    found = await until(reading, "a process that reads")
+    (found,) = await until(readers, "a process that reads")
     assert isinstance(found, psutil.Process)
     return found
 
