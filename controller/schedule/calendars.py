@@ -24,7 +24,8 @@ LOOK_AHEAD = timedelta(days=60)
 EVERY = timedelta(minutes=15)
 AGAIN = timedelta(minutes=3)
 """After what may pass by itself: a line that was away at seven is back before the first lesson."""
-FETCHED_AT_ONCE = 4
+AT_ONCE = 4
+"""From asking to having it read: so many texts of at most 5 MB are in memory, however many calendars are due."""
 READ_AT_ONCE = 1
 """Processes; each may take a core for seconds, and lessons want the machine too."""
 
@@ -80,7 +81,7 @@ class Calendars:
 
     def __init__(self, http: SafeHttp) -> None:
         self._http = http
-        self._fetching = asyncio.Semaphore(FETCHED_AT_ONCE)
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._reading = asyncio.Semaphore(READ_AT_ONCE)
 
     async def refresh(self, source: CalendarSource, before: CalendarState, now: datetime) -> CalendarState:
@@ -89,12 +90,12 @@ class Calendars:
         # Once a day it is read whole though it is as it was: the weeks that are looked at have moved on.
         known = before.known if before.read_on == today else None
         try:
-            async with self._fetching:
+            async with self._turns:
                 fetched = await self._fetch(source, known)
-            if fetched is None:
-                after = replace(before, good_at=now, tried_at=now, problem=None)
-            else:
-                after = CalendarState(await self._read(source, fetched, today), fetched.known, today, now, now)
+                if fetched is None:
+                    after = replace(before, good_at=now, tried_at=now, problem=None)
+                else:
+                    after = CalendarState(await self._read(source, fetched, today), fetched.known, today, now, now)
         except (FetchError, CalendarError) as error:
             if before.problem is None:
                 log.warning(

@@ -2,7 +2,8 @@
 
 What others wrote may be endless, or make the library that reads it so. The bounds are set before a byte of it is read;
 the kernel ends what breaks them. On stdin: one line of JSON, ``zone``, ``since`` and ``until``; then the calendar. On
-stdout: one JSON object, with ``error`` and ``code``, or with ``timed``, ``whole_days`` and ``problems``.
+stdout: a JSON object a line, with ``timed``, ``whole_day`` or ``problem``, or one with ``error`` and ``code``. They are
+all there where it ends with 0.
 
 It imports the standard library and the two calendar libraries alone: everything else costs memory and start.
 """
@@ -31,7 +32,6 @@ MEMORY_BYTES = 256 * 2**20
 """Of addresses; those 2,000 events take 125 MB."""
 MOST_EVENTS = 2_000
 MOST_OCCURRENCES = 20_000
-MOST_PROBLEMS = 50
 MOST_A_DAY = 24
 """Of one rule: no class begins more often, and a rule by the second is there to be endless."""
 MOST_TEXT = 200
@@ -56,31 +56,31 @@ def read(body: bytes, zone: ZoneInfo, since: datetime, until: datetime) -> dict[
     An event that cannot be read is a problem with its reason; the others stay. Raises NotTakenError.
     """
     calendars = _parsed(_text_of(body))
-    happenings: dict[tuple[str, str], dict[str, Any]] = {}
+    happenings: dict[tuple[str, str, str], dict[str, Any]] = {}
     problems: list[dict[str, str]] = []
     for calendar in calendars:
         _without_unknown_zone(calendar)
         is_cancelled = str(calendar.get("METHOD", "")).upper() == "CANCEL"
         for uid, series in _series(calendar):
-            reason = _unfit(series)
-            if reason is None:
-                try:
-                    for event in _between(calendar, series, since - _DAY, until + _DAY):
-                        happening = _happening(uid, event, zone, since, until)
-                        if happening is not None:
-                            happening["is_cancelled"] |= is_cancelled
-                            happenings.setdefault((uid, happening["begins"]), happening)
-                except (MemoryError, RecursionError):
-                    raise
-                except Exception:  # as in _parsed; it is this event's alone
-                    reason = "unreadable"
-            if reason is not None and len(problems) < MOST_PROBLEMS:
+            try:
+                reason = _unfit(series)
+                for event in _between(calendar, series, since - _DAY, until + _DAY) if reason is None else ():
+                    happening = _happening(uid, event, zone, since, until)
+                    if happening is not None:
+                        happening["is_cancelled"] |= is_cancelled
+                        # Some programs give one name to a lesson of several rooms, an event for each.
+                        happenings.setdefault((uid, happening["begins"], happening["location"]), happening)
+            except (MemoryError, RecursionError):
+                raise
+            except Exception:  # as in _parsed; it is this event's alone
+                reason = "unreadable"
+            if reason is not None:
                 problems.append({"uid": uid, "title": _text(series[0].get("SUMMARY")), "reason": reason})
             if len(happenings) > MOST_OCCURRENCES:
                 raise NotTakenError(
                     f"the calendar has more than {MOST_OCCURRENCES} lessons in these weeks", "calendar-too-large"
                 )
-    found = sorted(happenings.values(), key=lambda happening: (happening["begins"], happening["uid"]))
+    found = [happenings[key] for key in sorted(happenings, key=lambda key: (key[1], key[0], key[2]))]
     return {
         "timed": [_without(happening, "is_whole_day") for happening in found if not happening["is_whole_day"]],
         "whole_days": [_without(happening, "is_whole_day") for happening in found if happening["is_whole_day"]],
@@ -138,9 +138,8 @@ def _series(calendar: Any) -> Iterator[tuple[str, list[Any]]]:
     Events without a UID, and several that share one and are no newer versions of each other, stay apart.
     """
     by_uid: defaultdict[str, list[Any]] = defaultdict(list)
-    for event in _events(calendar):
-        uid = _text(event.get("UID")) or f"none-{hashlib.sha256(event.to_ical()).hexdigest()[:24]}"
-        by_uid[uid].append(event)
+    for position, event in enumerate(_events(calendar)):
+        by_uid[_text(event.get("UID")) or f"none-{_digest(event) or position}"].append(event)
     for uid, events in by_uid.items():
         changes = [event for event in events if "RECURRENCE-ID" in event]
         masters = [event for event in events if "RECURRENCE-ID" not in event]
@@ -149,6 +148,16 @@ def _series(calendar: Any) -> Iterator[tuple[str, list[Any]]]:
                 yield uid, [master, *changes]
         else:
             yield uid, events
+
+
+def _digest(event: Any) -> str:
+    """Return what is the same as long as the event is; empty where the library cannot write what it has read."""
+    try:
+        return hashlib.sha256(event.to_ical()).hexdigest()[:24]
+    except (MemoryError, RecursionError):
+        raise
+    except Exception:  # as in _parsed
+        return ""
 
 
 def _unfit(series: Iterable[Any]) -> str | None:
@@ -245,17 +254,22 @@ def main() -> None:
     head = json.loads(sys.stdin.buffer.readline())
     since, until = datetime.fromisoformat(head["since"]), datetime.fromisoformat(head["until"])
     try:
-        answer = read(sys.stdin.buffer.read(), ZoneInfo(head["zone"]), since, until)
+        said = read(sys.stdin.buffer.read(), ZoneInfo(head["zone"]), since, until)
     except NotTakenError as error:
-        answer = {"error": str(error), "code": error.code}
+        _write({"error": str(error), "code": error.code})
     except MemoryError:
-        answer = {
-            "error": f"reading the calendar takes more than {MEMORY_BYTES >> 20} MB",
-            "code": "calendar-too-large",
-        }
+        sentence = f"reading the calendar takes more than {MEMORY_BYTES >> 20} MB"
+        _write({"error": sentence, "code": "calendar-too-large"})
     except RecursionError:
-        answer = {"error": "the calendar is nested too deeply", "code": "calendar-unreadable"}
-    sys.stdout.buffer.write(json.dumps(answer).encode())
+        _write({"error": "the calendar is nested too deeply", "code": "calendar-unreadable"})
+    else:
+        for kind, all_of_it in (("timed", "timed"), ("whole_day", "whole_days"), ("problem", "problems")):
+            for one in said[all_of_it]:
+                _write({kind: one})
+
+
+def _write(line: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(json.dumps(line).encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ class Reading(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class LaidLesson:
-    """A lesson of a room; ``uid`` and ``begins`` tell it from any other of its calendar."""
+    """A lesson of a room; with the room, ``uid`` and ``begins`` tell it from any other of its calendar."""
 
     room: str
     uid: str
@@ -105,7 +105,7 @@ def lay_out(
     """
     places = _places(rooms)
     unlaid = {(problem.uid, problem.reason): problem for problem in reading.problems}
-    lessons: list[LaidLesson] = []
+    lessons: dict[tuple[str, str, datetime], LaidLesson] = {}
     in_holidays = 0
 
     def leave(event: Said, reason: Reason) -> None:
@@ -125,15 +125,14 @@ def lay_out(
             in_holidays += 1
         else:
             (only,) = here
-            lessons.append(
-                LaidLesson(
-                    only, event.uid, event.begins, event.ends, event.title[:MOST_TITLE],
-                    event.class_name or event.title, event.is_cancelled,
-                )
+            lesson = LaidLesson(
+                only, event.uid, event.begins, event.ends, event.title[:MOST_TITLE],
+                event.class_name or event.title, event.is_cancelled,
             )  # fmt: skip
-    lessons.sort(key=lambda lesson: (lesson.begins, lesson.room, lesson.uid))
+            lessons.setdefault((only, event.uid, event.begins), lesson)
+    laid = sorted(lessons.values(), key=lambda lesson: (lesson.begins, lesson.room, lesson.uid))
     named = sorted(unlaid.values(), key=lambda one: (one.title, one.uid))
-    return Plan(tuple(lessons), tuple(named[:MOST_UNLAID]), len(named), in_holidays)
+    return Plan(tuple(laid), tuple(named[:MOST_UNLAID]), len(named), in_holidays)
 
 
 def _places(rooms: Mapping[str, str]) -> Mapping[str, set[str]]:

@@ -43,7 +43,7 @@ def test_a_calendar_is_read_within_the_limits_of_the_controllers_unit(deploy: Pa
     command = [*under(deploy / "systemd/estrade-controller.service"), *CHILD]
     done = subprocess.run(command, input=request, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert [event["uid"] for event in json.loads(done.stdout)["timed"]] == ["1"]
+    assert [json.loads(line)["timed"]["uid"] for line in done.stdout.splitlines()] == ["1"]
 
 
 def test_the_controller_learns_which_networks_it_is_in(deploy: Path) -> None:

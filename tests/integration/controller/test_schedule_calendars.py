@@ -17,7 +17,7 @@ import pytest
 from controller.config import FetchConfig
 from controller.pki import CertificateAuthority
 from controller.safe_http import SafeHttp
-from controller.schedule.calendars import Calendars, CalendarSource, CalendarState, Failure
+from controller.schedule.calendars import AT_ONCE, Calendars, CalendarSource, CalendarState, Failure
 from tests.ical import calendar, lesson
 from tests.outside import Asked, Names, Outside, Served, outside, saying
 
@@ -207,6 +207,26 @@ async def test_a_calendar_may_be_a_file(served: Subscription, tmp_path: Path) ->
     assert pipe.problem is not None
     assert "is no file" in pipe.problem.message
     assert served.uids == ["1"]
+
+
+async def test_no_more_texts_are_in_memory_than_have_their_turn(served: Subscription) -> None:
+    """Just after midnight every calendar is due; fetching is soon done, reading is not."""
+    done = waiting = 0
+
+    async def serve(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        nonlocal waiting
+        waiting = max(waiting, len(served.server.asked) - done)
+        await saying(ONE)(asked, writer)
+
+    async def refresh() -> None:
+        nonlocal done
+        state = await served.calendars.refresh(served.source, CalendarState(), NOON)
+        done += 1
+        assert len(state.reading.timed) == 1
+
+    served.server.serve = serve
+    await asyncio.gather(*(refresh() for _ in range(AT_ONCE + 3)))
+    assert waiting <= AT_ONCE
 
 
 def test_a_calendar_is_due_each_quarter_of_an_hour_and_sooner_after_what_may_pass() -> None:

@@ -135,6 +135,9 @@ def test_only_what_begins_in_the_weeks_asked_for_is_told() -> None:
         ("DTSTART:20261019T080000Z\nDURATION:PT1H\nEXDATE:whenever", "unreadable"),
         ("DTSTART:the nineteenth\nDURATION:PT1H", "unreadable"),
         ("DTSTART:20261019T080000Z\nDTEND:20261019T070000Z", "unreadable"),
+        ("DTSTART:20261019T080000Z\nDTEND:20261019T090000Z\nDTEND:20261019T100000Z", "unreadable"),
+        ("DTSTART:20261019T080000Z\nDTSTART:20261019T090000Z\nDTEND:20261019T100000Z", "unreadable"),
+        ("DTSTART:20261019T080000Z\nDTSTART:20261019T090000Z\nDURATION:PT1H", "unreadable"),
         ("LOCATION:here", "unreadable"),
     ],
 )
@@ -147,9 +150,21 @@ def test_an_event_that_cannot_be_taken_is_named_and_the_others_stay(event: str, 
 def test_events_without_a_name_or_with_one_name_for_several_are_all_there() -> None:
     bare = "DTSTART:20261019T{hour}0000Z\nDURATION:PT1H"
     assert len(read(bare.format(hour="08"), bare.format(hour="09"))["timed"]) == 2
+    unwritable = bare.format(hour="08") + "\nCREATED:20270101T000000Z/20200101T000000Z"
+    assert len(read(unwritable, unwritable)["timed"]) == 2
     assert len(read(lesson("1", "20261019T080000"), lesson("1", "20261020T080000"))["timed"]) == 2
     newer = lesson("1", "20261019T080000", "SEQUENCE:1"), lesson("1", "20261020T080000", "SEQUENCE:2")
     assert begins(read(*newer)) == ["2026-10-20T06:00"]
+
+
+def test_one_name_at_one_time_in_several_rooms_is_a_lesson_in_each() -> None:
+    said = read(*(lesson("1", "20261019T080000", f"LOCATION:{room}") for room in ("Salle 4", "Labo", "Salle 4")))
+    assert [event["location"] for event in said["timed"]] == ["Labo", "Salle 4"]
+
+
+def test_every_problem_is_told() -> None:
+    said = read(*(f"UID:{number}\nLOCATION:here" for number in range(120)))
+    assert [problem["uid"] for problem in said["problems"]] == [str(number) for number in range(120)]
 
 
 @pytest.mark.parametrize(

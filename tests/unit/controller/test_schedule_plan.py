@@ -56,6 +56,12 @@ def test_a_rooms_own_calendar_needs_no_location() -> None:
     ]
 
 
+def test_one_name_at_one_time_is_a_lesson_in_each_room_and_one_in_the_same() -> None:
+    events = timed("Salle B12"), timed("hugo-b12"), timed("Salle B13")
+    assert [lesson.room for lesson in laid(*events).lessons] == ["hugo-b12", "hugo-b13"]
+    assert [lesson.room for lesson in laid(*events, room="hugo-lab").lessons] == ["hugo-lab"]
+
+
 def test_the_class_is_what_the_calendar_says_or_else_the_title() -> None:
     lessons = laid(timed(class_name="3e B"), timed(uid="2")).lessons
     assert [lesson.class_name for lesson in lessons] == ["3e B", "Maths"]
