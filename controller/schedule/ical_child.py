@@ -10,7 +10,6 @@ It imports the standard library and the two calendar libraries alone: everything
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -244,8 +243,7 @@ def set_bounds() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     for none in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC):
         resource.setrlimit(none, (0, 0))
-    with contextlib.suppress(OSError):
-        os.nice(10)  # a lesson's signalling goes first
+    os.nice(10)  # a lesson's signalling goes first
 
 
 def main() -> None:

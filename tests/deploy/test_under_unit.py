@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,15 @@ def test_a_calendar_is_read_within_the_limits_of_the_controllers_unit(deploy: Pa
     done = subprocess.run(command, input=request, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert [json.loads(line)["timed"]["uid"] for line in done.stdout.splitlines()] == ["1"]
+
+
+def test_the_reader_of_calendars_steps_back_behind_lessons(deploy: Path) -> None:
+    program = "import os; from controller.schedule.ical_child import set_bounds; set_bounds(); "
+    program += "print(os.getpriority(os.PRIO_PROCESS, 0))"
+    command = [*under(deploy / "systemd/estrade-controller.service"), sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE.parents[1])
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    assert (done.stderr, done.stdout.strip()) == ("", str(min(19, before + 10)))
 
 
 def test_the_controller_learns_which_networks_it_is_in(deploy: Path) -> None:

@@ -53,7 +53,8 @@ def allowed(unit: Path) -> set[str]:
     calls: set[str] = set()
     for key, value in settings(unit):
         if key == "SystemCallFilter":
-            named = {call for name in value.removeprefix("~").split() for call in group(name)}
+            names = value.removeprefix("~").split()
+            named = {call for name in names for call in (group(name) if name.startswith("@") else {name})}
             calls = calls - named if value.startswith("~") else calls | named
     return calls
 
