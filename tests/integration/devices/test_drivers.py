@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -68,8 +69,10 @@ def screen() -> Iterator[str]:
 
 @pytest.fixture
 def rtsp_address() -> Iterator[str]:
-    """Where a network camera serves its pictures."""
+    """Where a network camera serves its pictures; it has given one, as its first takes seconds on a busy machine."""
     with network_camera() as camera:
+        with av.open(camera.address, options={"rtsp_transport": "tcp"}, timeout=30.0) as stream:
+            next(stream.decode(video=0))
         yield camera.address
 
 
