@@ -19,8 +19,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "{name}, password {password} (shown this once)",
     ),
     "it-password-known": (
-        "{name}, mot de passe affiché lors d’un démarrage précédent (--fresh repart de zéro)",
-        "{name}, password shown at an earlier start (--fresh begins anew)",
+        "{name}, mot de passe affiché lors d’un démarrage précédent (make demo FRESH=1 repart de zéro)",
+        "{name}, password shown at an earlier start (make demo FRESH=1 begins anew)",
     ),
     "rooms": ("Salles simulées", "Simulated rooms"),
     "logs": ("Journaux", "Logs"),
