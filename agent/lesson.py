@@ -62,6 +62,8 @@ PREPARE_MOST_S = 3.0
 CLEAR_S = 8.0
 """After a lesson, until its memory is given back: whoever looks at it in time has let go by then."""
 
+STOPPED_FROM_AFAR = "stopped from the centre"
+"""Why a lesson ended; by whom is in the centre's own record of acts."""
 Origin = Literal["panel", "proposal", "resumed"]
 _TRACKS: dict[DeviceRole, Literal["camera", "board", "sound"]] = {
     DeviceRole.CAMERA: "camera",
@@ -74,6 +76,7 @@ _MISSING = {
     DeviceRole.BOARD: Text(fr="Le tableau a manqué.", en="The board was missing."),
     DeviceRole.BOARD_SOUND: Text(fr="Le son du tableau a manqué.", en="The board's sound was missing."),
 }
+_STOPPED = Text(fr="L’informatique a arrêté la classe.", en="IT stopped the class.")
 _REPLACED = Text(
     fr="Le micro s’est arrêté ; un autre a pris sa place.", en="The microphone stopped; another took its place."
 )
@@ -516,6 +519,7 @@ class Lesson:
             self._advance(LessonEvent.CLOSED)
         problems = tuple(_MISSING[role] for role in _MISSING if role in run.roles_lost)
         problems += (_REPLACED,) if run.was_replaced else ()
+        problems += (_STOPPED,) if run.reason == STOPPED_FROM_AFAR else ()
         self.summary = PanelSummary(
             lesson=run.report.id, duration_s=duration_s, viewers_most=run.viewers_most, problems=problems
         )

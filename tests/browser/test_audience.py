@@ -78,7 +78,7 @@ async def test_two_pupils_knock_raise_hands_and_one_is_shown_out(people: People)
     await panel.locator(".pupil-list li", has_text="Lina").locator("[data-act=ask-remove]").click()
     await deliberate(panel, ".asking [data-act=remove]")
     await lina.is_in("ended")
-    await lina.reads("#ended-lead", "Le professeur t’a fait sortir")
+    await lina.reads("#ended-title", "Le professeur t’a fait sortir")
     await panel.click("#pupils-close")
 
     def is_turned(view: dict[str, Any]) -> bool:

@@ -11,6 +11,8 @@ import { CHECK_NAMES } from './check_names.js';
 /** Worst first. */
 export const KINDS = ['bad', 'offline', 'warning', 'unknown', 'live', 'ok', 'off'];
 
+/** Why a room says that its lesson ended, where it was from here. */
+const STOPPED_FROM_AFAR = 'stopped from the centre';
 const RUNNING = ['preparing', 'live', 'degraded'];
 
 /** @param {RoomView} room @returns {string} one of KINDS */
@@ -90,7 +92,7 @@ export function eventWords(words, event) {
     case 'lesson.started':
       return words.t('it.event.lesson.started.' + (['panel', 'proposal', 'resumed'].includes(fact.origin) ? fact.origin : 'panel'));
     case 'lesson.ended':
-      return words.t('it.event.lesson.ended', {
+      return words.t(fact.reason === STOPPED_FROM_AFAR ? 'it.event.lesson.stopped' : 'it.event.lesson.ended', {
         duration: words.duration(fact.duration_s || 0),
         pupils: fact.viewers_most ? words.tn('it.pupils', fact.viewers_most) : words.t('it.pupils.none'),
       });

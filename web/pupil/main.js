@@ -228,6 +228,7 @@ function wireAttendance() {
   });
   on('phase', (/** @type {{phase: string, reason: string}} */ { phase, reason }) => {
     endedReason = reason;
+    el('ended').dataset.reason = reason;
     if (phase !== 'class') {
       setLine('none', null);
       stage.clear();
@@ -263,7 +264,10 @@ function wireAttendance() {
     stage.take(notice);
     tick();
   });
-  on('sending', () => tick());
+  on('sending', () => {
+    stage.takeSending(attendance.sending);
+    tick();
+  });
   on('greeted', () => (isNew = true));
   on('you', (/** @type {You} */ you) => {
     const phase = you.is_admitted ? 'class' : 'lobby';

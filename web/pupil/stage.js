@@ -6,6 +6,7 @@ import { BoardTiles } from './tiles.js';
 /** @typedef {'board' | 'camera'} Picture */
 /** @typedef {import('../lib/meter.js').Sample} Sample */
 /** @typedef {import('../lib/protocol').Notice} Notice */
+/** @typedef {import('../lib/protocol').Sending} Sending */
 
 /** After this, a picture that has not come gets a sentence that says why. */
 const LATE_MS = 3000;
@@ -33,6 +34,8 @@ class Tile {
     this.hasPicture = false;
     this.isOff = false;
     this.isStandIn = false;
+    /** Why the room sends none of it here; '': it does. */
+    this.whyNone = '';
     /** The whole connection is lost, and the page says so elsewhere. */
     this.isLost = false;
     this.startedAt = performance.now();
@@ -147,6 +150,8 @@ class Tile {
     const ageMs = this.parts ? this.parts.ageMs() : 0;
     let note = '';
     if (this.isStandIn) note = words.t('class.' + this.name + '.standin');
+    else if (this.whyNone && !this.isOff && !this.isLost)
+      note = words.t('class.' + this.name + '.none') + ' ' + words.t('quality.why.' + this.whyNone);
     else if (hasParts && !this.isOff && !this.isLost && ageMs > OLD_MS)
       note = words.t('class.board.age', { time: words.duration(ageMs / 1000) });
     else if (!this.isOff && !this.isLost && stuckMs > STUCK_MS[this.name])
@@ -266,6 +271,14 @@ export class Stage extends EventTarget {
     for (const name of PICTURES) {
       this.tiles[name].isOff = notice !== null && !notice.paused && !notice.on_air[name];
       this.tiles[name].isStandIn = notice !== null && notice.stand_in.indexOf(name) >= 0;
+      this.tiles[name].update();
+    }
+  }
+
+  /** What the room sends here, and why not more. @param {Sending | null} sending */
+  takeSending(sending) {
+    for (const name of PICTURES) {
+      this.tiles[name].whyNone = sending && !sending[name] && sending.why !== 'best' ? sending.why : '';
       this.tiles[name].update();
     }
   }

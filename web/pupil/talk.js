@@ -14,6 +14,8 @@ import { announce, el, say, words } from './page.js';
 /** How the microphone is asked for: the browser's own processing, for the room's loudspeaker may reach it. */
 const MICROPHONE = { audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 } };
 const METER_MS = 100;
+/** For so long the card says that the floor is over, when the teacher ended it. */
+const READ_MS = 5000;
 /** Quietest level that the meter shows. */
 const FLOOR_DB = -60;
 /** States in which the microphone is open. */
@@ -64,7 +66,10 @@ export class TalkCard {
     if (may === this.maySpeak) return;
     this.maySpeak = may;
     if (may) this.become('invited');
-    else if (you !== null && this.isOpen()) this.end('teacher');
+    else if (you !== null && this.isOpen()) {
+      this.end('teacher');
+      setTimeout(() => this.state === 'over' && this.why === 'teacher' && this.decline(), READ_MS); // it lies over the board
+    }
     else if (this.state !== 'over' || you === null) {
       this.release();
       this.become('none');

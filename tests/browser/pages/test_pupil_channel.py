@@ -187,6 +187,16 @@ async def test_a_reaction_is_one_tap_and_not_hearing_is_told_to_the_room(serve: 
     assert await room.heard("cannot-hear", 1) == [{"type": "cannot-hear", "found": "muted"}]
 
 
+async def test_a_picture_that_is_not_sent_says_why_and_no_fault(serve: Serve, open_page: OpenPage) -> None:
+    page, room = await in_class(serve, open_page)
+    note = page.locator("#tile-camera .note")
+    await room.says(channel.Sending(sound="voice", board="full", camera=None, why="wish"))
+    await expect(note).to_have_text("La caméra n’est pas envoyée ici. C’est ce que tu as choisi.")
+    await expect(page.locator("#tile-board .note")).to_be_hidden()
+    await room.says(channel.Sending(sound="voice", board="full", camera="720p", why="best"))
+    await expect(note).to_be_hidden()
+
+
 async def test_captions_come_as_the_last_two_lines_and_can_be_put_away(serve: Serve, open_page: OpenPage) -> None:
     page, room = await in_class(serve, open_page)
     box, toggle = page.locator("#captions"), page.locator("#captions-toggle")
@@ -234,7 +244,7 @@ async def test_who_is_shown_out_is_told_and_does_not_come_back_by_itself(
     page, room = await in_class(serve, open_page)
     await room.says(channel.Ended(reason=reason))
     await phase(page, "ended")
-    await expect(page.locator("#ended-lead")).to_contain_text(words)
+    await expect(page.locator("#ended")).to_contain_text(words)
     await page.wait_for_timeout(500)
     assert await page.evaluate("room.answers") == 1
 

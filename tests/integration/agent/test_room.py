@@ -251,7 +251,10 @@ async def test_a_start_from_afar_is_only_proposed(broker: Broker, centre: Centre
             await centre.call("lesson.propose", LessonPropose(proposal="p-3", actor="Mme Roy"))
         assert refused.value.code == "lesson-transition"
         await centre.call("lesson.stop", LessonStop(actor="Mme Roy"))
-        await room.state_is("idle")
+        idle = await room.state_is("idle")
+        assert {"fr": "L’informatique a arrêté la classe.", "en": "IT stopped the class."} in (
+            idle["summary"]["problems"]
+        )
         await until(lambda: "lesson.ended" in centre.facts(), "the end")
     answers = [event.fact.reason for event in centre.events if event.fact.kind == "proposal.answered"]
     assert answers == ["refused", "accepted"]
