@@ -25,13 +25,12 @@ from aiortc.rtp import (
 )
 from pylibsrtp._binding import ffi, lib
 
-from agent.streams.wire import MOST_LOST, ListeningRouter, TakenSender
+from agent.streams.wire import MOST_DATAGRAM_BYTES, MOST_LOST, ListeningRouter, TakenSender
 from agent.streams.wire_path import DirectPath
 
 LEAST_INTERVAL_S, INTERVAL_SPREAD_S = 0.5, 1.0
 """A second between reports, spread so that those of many viewers do not fall together (RFC 3550 §6.2); as aiortc."""
 
-_MOST_BYTES = 1_500
 _HEAD, _SSRC = struct.Struct("!BBHL"), struct.Struct("!L")
 _SENDER_INFO_BYTES, _BLOCK = 20, struct.Struct("!LLLLLL")
 """RFC 3550 §6.4.1."""
@@ -39,7 +38,7 @@ _LOST = struct.Struct("!HH")
 """RFC 4585 §6.2.1."""
 _REMB = struct.Struct("!LBBH")
 """draft-alvestrand-rmcat-remb-03."""
-_BUFFER = bytearray(_MOST_BYTES)
+_BUFFER = bytearray(MOST_DATAGRAM_BYTES)
 """One for all: a packet is read before the next one comes. For the loop's thread alone."""
 _VIEW, _POINTER, _LENGTH = memoryview(_BUFFER), ffi.from_buffer("char[]", _BUFFER), ffi.new("int *")
 _unprotect = lib.srtp_unprotect_rtcp
@@ -92,7 +91,7 @@ class ViewerRtcp:
         size = len(data)
         if not self._path.is_direct or any(sender.is_all_sent_here for sender in self._senders.values()):
             return False
-        if size > _MOST_BYTES:
+        if size > MOST_DATAGRAM_BYTES:
             return True
         _VIEW[:size], _LENGTH[0] = data, size
         if _unprotect(self._session, _POINTER, _LENGTH) == 0:

@@ -257,7 +257,7 @@ async def test_the_end_sends_nothing_to_those_who_play_from_the_media_server(
         told = [len(peer.heard) for peer in peers]
         received = [(len(peer.sound.arrivals), len(peer.camera.pictures())) for peer in peers]
     for peer in peers:
-        await peer.until(lambda peer=peer: peer.states[-1] == "closed")  # type: ignore[misc]
+        await peer.until(lambda peer=peer: peer.states[-1] == "closed")  # type: ignore[misc]  # bound now
     assert [(len(peer.sound.arrivals), len(peer.camera.pictures())) for peer in peers] == received
     assert [peer.heard[before:] for peer, before in zip(peers, told, strict=True)] == [
         [channel.Ended(reason="lesson-ended")]
