@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from agent.lesson import STOPPED_FROM_AFAR, Lesson
+from agent.lesson import Lesson
 from agent.outbox import Outbox
 from agent.shared_screen import SharedScreen
 from agent.streams.turn import Reach
@@ -119,7 +119,7 @@ class Commands:
         self._lesson.welcome().check_relay(args.holder)
 
     async def _stop(self, args: messages.LessonStop) -> None:
-        self._lesson.stop(STOPPED_FROM_AFAR)
+        self._lesson.stop(messages.STOPPED_FROM_AFAR)
 
     async def _propose(self, args: messages.LessonPropose) -> None:
         self._lesson.propose(args.proposal, args.actor, args.expires_s)

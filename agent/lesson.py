@@ -35,6 +35,7 @@ from protocol.channel import Notice
 from protocol.errors import LessonError, LessonTransitionError
 from protocol.lesson import RUNNING, LessonEvent, LessonState, advance
 from protocol.messages import (
+    STOPPED_FROM_AFAR,
     Access,
     DeviceBack,
     DeviceLost,
@@ -62,8 +63,6 @@ PREPARE_MOST_S = 3.0
 CLEAR_S = 8.0
 """After a lesson, until its memory is given back: whoever looks at it in time has let go by then."""
 
-STOPPED_FROM_AFAR = "stopped from the centre"
-"""Why a lesson ended; by whom is in the centre's own record of acts."""
 Origin = Literal["panel", "proposal", "resumed"]
 _TRACKS: dict[DeviceRole, Literal["camera", "board", "sound"]] = {
     DeviceRole.CAMERA: "camera",

@@ -247,6 +247,10 @@ class LessonStarted(Wire):
     origin: str = Field(max_length=16)
 
 
+STOPPED_FROM_AFAR = "stopped from the centre"
+"""The reason of `LessonEnded` after `LessonStop`; by whom is in the centre's own record of acts. Pages look for it."""
+
+
 class LessonEnded(Wire):
     kind: Literal["lesson.ended"] = "lesson.ended"
     lesson: Token

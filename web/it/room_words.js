@@ -11,7 +11,7 @@ import { CHECK_NAMES } from './check_names.js';
 /** Worst first. */
 export const KINDS = ['bad', 'offline', 'warning', 'unknown', 'live', 'ok', 'off'];
 
-/** Why a room says that its lesson ended, where it was from here. */
+/** Why a room says that its lesson ended, where it was from here; `STOPPED_FROM_AFAR` of the protocol. */
 const STOPPED_FROM_AFAR = 'stopped from the centre';
 const RUNNING = ['preparing', 'live', 'degraded'];
 

@@ -15,7 +15,18 @@ from playwright.async_api import Page, expect
 from agent.sending_alarm import SendingAlarm
 from controller.cli import parser
 from protocol.lesson import LessonState
-from protocol.messages import Check, CheckStatus, DeviceReport, DeviceRole, OnAir, Problem, Sign, Text
+from protocol.messages import (
+    STOPPED_FROM_AFAR,
+    Check,
+    CheckStatus,
+    DeviceReport,
+    DeviceRole,
+    LessonEnded,
+    OnAir,
+    Problem,
+    Sign,
+    Text,
+)
 from protocol.pages import ActAnswer, EventsView, EventView, RoomsView, RoomView, SessionView
 from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits
 from tests.browser.pages.stub import Answer, PageServer, refusal
@@ -196,6 +207,10 @@ async def test_a_room_says_in_one_line_what_it_does_and_what_happened(serve: Ser
     await expect(page.locator("#top-line")).to_contain_text("7 élèves")
     await expect(page.locator(".history li")).to_have_count(3)
     await expect(page.locator(".history li").first).to_contain_text("Un élève est parti")
+    ended = LessonEnded(lesson="l-1", reason=STOPPED_FROM_AFAR, duration_s=120.0, viewers_most=1)
+    stopped = EventView(id="e5", room="salle-10", kind=ended.kind, at=ago(0), fact=ended.model_dump(mode="json"))
+    centre.server.push("event", stopped)
+    await expect(page.locator(".history li").first).to_contain_text("Classe arrêtée d’ici")
     await page.goto(f"{centre.url}?room=salle-3")
     await expect(page.locator("#top-line")).to_contain_text(re.compile("caméra perdue depuis 3\\s?h"))
     await expect(page.locator("table")).to_contain_text("device-lost")
