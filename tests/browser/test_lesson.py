@@ -317,7 +317,7 @@ async def test_it_sees_the_room_stops_it_and_proposes_a_start_that_the_room_acce
     await pupil.is_in("ended")
     await panel.wait_for_selector("#panel[data-state=idle]")
     await it.locator("#outcome", has_text="Classe arrêtée").wait_for()
-    await history.first.filter(has_text="Classe terminée").wait_for()
+    await history.first.filter(has_text="Classe arrêtée d’ici").wait_for()
 
 
 PLAYER = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>player</title>
