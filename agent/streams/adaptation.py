@@ -44,7 +44,7 @@ FIRST_TRY_S, MOST_TRY_S = 5.0, 300.0
 """A line is clean this long before more is tried; after trials that failed, at most this long."""
 FAR_TRY_S, FAR_SHARE = 60.0, 2.0
 """A line that carries less than half of the board's least video, tried with that alone, gets tiles for a minute at
-least: each trial costs a second or two of the sound."""
+least: each attempt costs seconds of the sound. Where the line can be tried without, it is, each minute at least."""
 SURE_TRY_S = 2.0
 """The same where the viewer's estimate already covers it by a fifth."""
 SURE_SHARE = 1.2
@@ -87,6 +87,8 @@ class Adaptation:
         self._level_bps = math.inf
         """What the line carries, as far as it was tried."""
         self._share_bps = math.inf
+        self.wants_trial_bps: float | None = None
+        """What the line should be found to carry before video takes the place of tiles (`line_trial`)."""
         self._changed_s = -math.inf
         self._clean_since_s: float | None = None
         self._held_s = -math.inf
@@ -130,6 +132,19 @@ class Adaptation:
     def share(self, share_bps: float) -> None:
         """Hear what the room's own line has for this viewer."""
         self._share_bps = share_bps
+
+    def tried(self, carries_bps: float | None, now_s: float) -> None:
+        """Hear what the line carries, as `wants_trial_bps` asked; None: only sending more can tell."""
+        wanted_bps, self.wants_trial_bps = self.wants_trial_bps, None
+        at = self._at()
+        if wanted_bps is None or at == 0:
+            return
+        if carries_bps is None or carries_bps >= wanted_bps:
+            self._go_up(now_s)
+        else:
+            above = self._rungs[at - 1]
+            self._clean_since_s = None
+            self._waits_s[above] = min(FAR_TRY_S, 2 * self._wait_s(above))
 
     def board_began(self, now_s: float) -> None:
         """Hear that another layer of the board is sent from now on, beginning with a whole picture."""
@@ -217,7 +232,7 @@ class Adaptation:
     def _go_down(self, carried_bps: float | None, now_s: float, *, is_lossy: bool) -> None:
         at = self._at()
         self._waits_s[self._rungs[at]] = min(MOST_TRY_S, 2 * self._wait_s(self._rungs[at]))
-        self._clean_since_s, self._troubled = None, 0
+        self._clean_since_s, self._troubled, self.wants_trial_bps = None, 0, None
         if at == len(self._rungs) - 1:
             return
         fitting = at + 1
@@ -251,9 +266,16 @@ class Adaptation:
         wait_s = self._wait_s(above)
         if wait_s == FIRST_TRY_S and estimate_bps is not None and estimate_bps >= SURE_SHARE * above.cost_bps:
             wait_s = SURE_TRY_S
-        if now_s - max(self._clean_since_s, self._changed_s) >= wait_s:
-            self._level_bps = above.cost_bps
-            self._changed_s = self._held_s = now_s
+        if now_s - max(self._clean_since_s, self._changed_s) < wait_s:
+            return
+        if rung.board == TILES:
+            self.wants_trial_bps = above.cost_bps
+        else:
+            self._go_up(now_s)
+
+    def _go_up(self, now_s: float) -> None:
+        self._level_bps = self._rungs[self._at() - 1].cost_bps
+        self._changed_s = self._held_s = now_s
 
     def _wait_s(self, rung: Rung) -> float:
         return self._waits_s.get(rung, FIRST_TRY_S)

@@ -317,6 +317,7 @@ class Publisher:
             call_later=self._loop.call_later,
             on_change=partial(self._sends_otherwise, connection),
             tile_line=connection.tiles if plan.has_channel else None,
+            try_line=connection.try_line,
         )
         feeds.limit(self._limits.cameras, self._limits.boards)
         feeds.expect()

@@ -7,18 +7,20 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from aiortc import RTCDataChannel
 from aiortc import RTCSessionDescription as Description
 
-from agent.streams import wire, wire_path, wire_rtcp, wire_sctp
+from agent.streams import wire, wire_path, wire_rtcp, wire_sctp, wire_stun
 from agent.streams.answering import Candidates, answering_peer
 from agent.streams.clock import SOUND_RATE_HZ, VIDEO_RATE_HZ, RoomClock
 from agent.streams.direct import DirectSender
 from agent.streams.ladder import Choice
 from agent.streams.layers import TrackName
 from agent.streams.lesson_channel import LessonChannel
+from agent.streams.line_trial import LineTrial
 from agent.streams.offers import Plan
 from agent.streams.pacing import Pacer
 from agent.streams.tile_channel import TileChannel
@@ -122,7 +124,7 @@ class ViewerConnection:
         self._path: wire_path.DirectPath | None = None
         self._on_packet = on_packet
         self._on_connected, self._on_gone, self._on_told = on_connected, on_gone, on_told
-        self._plan = plan
+        self._plan, self._spawn = plan, spawn
         self._peer = answering_peer(plan, ice_servers)
         self._candidates = Candidates(self._peer, plan, viewer, spawn)
         self._peer.on("connectionstatechange", self._state_changed)
@@ -214,6 +216,19 @@ class ViewerConnection:
         if self._tiles is None:
             self._tiles = TileChannel(self._peer, self._on_packet)
         return self._tiles
+
+    def try_line(self, enough_bps: float, on_tried: Callable[[float | None], None]) -> None:
+        """Find out what the line carries, as far as ``enough_bps``; ``on_tried`` hears it, or None. In a task."""
+        self._spawn(self._try_line(enough_bps, on_tried), f"try line of {self.id}")
+
+    async def _try_line(self, enough_bps: float, on_tried: Callable[[float | None], None]) -> None:
+        carries_bps = None
+        try:
+            carries_bps = await LineTrial(partial(wire_stun.check, self._peer)).carries_bps(enough_bps)
+        except Exception:  # the connection may end at any time, and aioice's with it
+            log.debug("A line could not be tried", extra={"viewer": self.id}, exc_info=True)
+        if not self.ended:
+            on_tried(carries_bps)
 
     async def close(self, ended: channel.Ended | None) -> None:
         """Say a last word and close. Takes ``FLUSH_S + CLOSE_S`` at most."""

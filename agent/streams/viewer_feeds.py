@@ -22,7 +22,8 @@ class ViewerFeeds:
     """Joins one viewer's senders to the room's tracks. Lives on the loop, from its offer to its end.
 
     ``on_change`` hears each time that something else is sent than at first. ``tile_line`` opens the way for tiles;
-    without it the board's least layer is sent where those are chosen.
+    without it the board's least layer is sent where those are chosen. ``try_line`` finds out whether the line carries
+    so many bit/s and calls with what it carries; with None where only sending more can tell.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class ViewerFeeds:
         *,
         call_later: CallLater,
         on_change: Callable[[], None],
+        try_line: Callable[[float, Callable[[float | None], None]], None],
         tile_line: Callable[[], TileLine] | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -45,6 +47,8 @@ class ViewerFeeds:
         self._call_later = call_later
         self._on_change = on_change
         self._tile_line = tile_line
+        self._try_line = try_line
+        self._is_trying = False
         self._forced: Choice | None = None
         self._now = now
         self._numbers = LineNumbers({})
@@ -119,9 +123,17 @@ class ViewerFeeds:
         has_pictures = self.sent.board not in (None, TILES) or self.sent.camera is not None
         numbers = self._numbers.look(falls, now_s, has_pictures=has_pictures)
         choice = self._as_sent(self._adaptation.look(numbers, now_s))
+        wanted_bps = self._adaptation.wants_trial_bps
+        if wanted_bps is not None and not self._is_trying:
+            self._is_trying = True
+            self._try_line(wanted_bps, self._tried)
         if choice != self.sent:
             self._give(choice)
             self._on_change()
+
+    def _tried(self, carries_bps: float | None) -> None:
+        self._is_trying = False
+        self._adaptation.tried(carries_bps, self._now())
 
     def set_speaking(self, is_speaking: bool) -> None:
         """Give the sound without the pupil who speaks, whatever is chosen, or again what is chosen."""

@@ -22,6 +22,14 @@ LOOK_S = 0.5
 CALM = Numbers(is_heard=True, estimate_bps=None, sent_bps=1e6, came_bps=None, loss=0.0, round_trip_s=0.03, falls=0)
 
 
+def look(viewer: Adaptation, numbers: Numbers, now_s: float, carries_bps: float | None = None) -> Choice:
+    """Look, at a line that is tried when that is wanted, and is found to carry this."""
+    viewer.look(numbers, now_s)
+    if viewer.wants_trial_bps is not None:
+        viewer.tried(carries_bps, now_s)
+    return viewer.choice(now_s)
+
+
 def names(choice: Any) -> tuple[str | None, str | None, str | None]:
     return choice.sound, choice.board, choice.camera
 
@@ -103,7 +111,7 @@ def test_a_round_trip_that_no_line_has_is_forgotten_like_another(impossible_s: f
     for n in range(1, 120):
         assert viewer.look(CALM, n * LOOK_S).camera == "720p"
     for n in range(120, 14_400):
-        viewer.look(Numbers(**{**vars_of(CALM), "round_trip_s": 0.4}), n * LOOK_S)
+        look(viewer, Numbers(**{**vars_of(CALM), "round_trip_s": 0.4}), n * LOOK_S)
     assert viewer.choice(7_200.0).camera == "720p", "the line has become a longer one"
 
 
@@ -130,7 +138,7 @@ def test_a_flood_is_never_taken_for_what_a_line_loses_by_itself() -> None:
     for n in range(12):
         viewer.look(Numbers(**{**vars_of(CALM), "sent_bps": 1.5e6, "loss": 0.96, "round_trip_s": None}), 2 + n * LOOK_S)
     now_s = 8.0
-    while viewer.look(Numbers(**{**vars_of(CALM), "sent_bps": 0.0}), now_s).board == "tiles":
+    while look(viewer, Numbers(**{**vars_of(CALM), "sent_bps": 0.0}), now_s).board == "tiles":
         now_s += LOOK_S
     trial = Numbers(**{**vars_of(CALM), "sent_bps": 3e5, "estimate_bps": 66e3, "loss": 0.8, "round_trip_s": None})
     told = [viewer.look(trial, now_s + (n + 1) * LOOK_S).board for n in range(4)]
@@ -167,7 +175,7 @@ def test_without_a_queue_an_estimate_costs_no_more_than_a_rung() -> None:
 
 
 @pytest.mark.parametrize(("carried_bps", "waited_s"), [(50e3, 60.0), (120e3, 2 * FIRST_TRY_S)])
-def test_a_line_far_below_the_least_video_is_not_tried_with_it_for_a_minute(
+def test_where_a_line_cannot_be_tried_one_far_below_the_least_video_gets_it_after_a_minute_at_the_soonest(
     carried_bps: float, waited_s: float
 ) -> None:
     viewer = Adaptation(ROOM)
@@ -178,11 +186,54 @@ def test_a_line_far_below_the_least_video_is_not_tried_with_it_for_a_minute(
             now_s += LOOK_S
             viewer.look(Numbers(**{**vars_of(CALM), "estimate_bps": carried_bps, "round_trip_s": 0.7}), now_s)
         begun_s = now_s
-        while viewer.look(Numbers(**{**vars_of(CALM), "sent_bps": 0.0}), now_s).board == "tiles":
+        while look(viewer, Numbers(**{**vars_of(CALM), "sent_bps": 0.0}), now_s).board == "tiles":
             now_s += LOOK_S
         waits_s.append(now_s - begun_s)
     assert waits_s[0] == pytest.approx(FIRST_TRY_S, abs=2 * LOOK_S), "what it carries was guessed in a flood"
     assert waits_s[1] == pytest.approx(waited_s, abs=2 * LOOK_S)
+
+
+def on_tiles() -> Adaptation:
+    viewer = Adaptation(ROOM)
+    viewer.look(CALM, 0.0)
+    flooded = Numbers(**{**vars_of(CALM), "sent_bps": 1.5e6, "loss": 0.96, "round_trip_s": 0.7})
+    for n in range(2):
+        viewer.look(flooded, 2 + n * LOOK_S)
+    assert viewer.choice(3.0).board == "tiles"
+    return viewer
+
+
+def seconds_until_tried(viewer: Adaptation, now_s: float) -> float:
+    begun_s = now_s
+    while viewer.wants_trial_bps is None:
+        assert viewer.look(Numbers(**{**vars_of(CALM), "sent_bps": 0.0}), now_s).board == "tiles"
+        now_s += LOOK_S
+        assert now_s - begun_s < 100
+    return now_s - begun_s
+
+
+def test_no_video_takes_the_place_of_tiles_before_the_line_was_tried_for_it() -> None:
+    viewer, now_s, waits_s = on_tiles(), 3.0, []
+    for _ in range(7):
+        waits_s.append(seconds_until_tried(viewer, now_s))
+        now_s += waits_s[-1]
+        assert viewer.wants_trial_bps == pytest.approx(191e3, rel=0.02)
+        viewer.tried(64e3, now_s)
+        assert viewer.choice(now_s).board == "tiles"
+    assert waits_s[-1] == pytest.approx(60, abs=2 * LOOK_S), "and it is tried again, for it may have widened"
+    assert waits_s == sorted(waits_s)
+    now_s += seconds_until_tried(viewer, now_s)
+    viewer.tried(1e6, now_s)
+    assert viewer.choice(now_s).board == "half"
+
+
+def test_a_trial_that_ends_when_the_line_is_in_trouble_again_changes_nothing() -> None:
+    viewer = on_tiles()
+    now_s = 3.0 + seconds_until_tried(viewer, 3.0)
+    for n in range(4):
+        viewer.look(Numbers(**{**vars_of(CALM), "sent_bps": 0.0, "round_trip_s": 0.9}), now_s + n * LOOK_S)
+    viewer.tried(1e6, now_s + 2.0)
+    assert viewer.choice(now_s + 2.0).board == "tiles"
 
 
 def vars_of(numbers: Numbers) -> dict[str, Any]:
@@ -441,7 +492,8 @@ class Line:
             loss = lost + (chance.random() * self.noise if chance.random() < 0.3 else 0.0)
             delay_s = self.waiting_bits / capacity_bps + chance.random() * self.noise
             line = Numbers(True, self.estimate_bps, sent_bps, came_bps, min(1.0, loss), 0.04 + delay_s, 0)
-            choice = self.viewer.look(reports.told(line, sent, offered_bps, self.now_s), self.now_s)
+            told = reports.told(line, sent, offered_bps, self.now_s)
+            choice = look(self.viewer, told, self.now_s, capacity_bps)
             if not self.choices or self.choices[-1][1] != choice:
                 self.choices.append((self.now_s, choice))
 
@@ -481,7 +533,7 @@ def test_a_flooded_line_is_given_no_camera_again_by_what_is_told_of_the_flood(se
     line = Line(Adaptation(ROOM), lambda _: 70e3, seed=seed)
     line.run(60)
     assert names(line.at(3.0)) == ("low", "tiles", None)
-    assert {choice.camera for since_s, choice in line.choices if since_s >= 3.0} <= {None}
+    assert {names(choice) for since_s, choice in line.choices if since_s >= 3.0} <= {("low", "tiles", None)}
 
 
 @pytest.mark.parametrize("seed", range(5))

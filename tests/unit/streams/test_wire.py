@@ -37,7 +37,7 @@ from aiortc.rtp import (
 )
 from pylibsrtp import Policy, Session
 
-from agent.streams import wire, wire_path, wire_sctp
+from agent.streams import wire, wire_path, wire_sctp, wire_stun
 from agent.streams.clock import VIDEO_RATE_HZ, RoomClock
 from agent.streams.senders import AiortcSender
 from protocol.messages import IceServer
@@ -415,6 +415,43 @@ async def test_a_round_trip_is_known_by_a_report_that_is_like_no_other() -> None
     assert sender._RTCRtpSender__lsr is None, "the viewer may mean an earlier one"
     sender._RTCRtpSender__lsr = 8
     assert sender._RTCRtpSender__lsr == 8
+
+
+async def test_a_heavy_check_is_answered_like_any_and_only_heavier() -> None:
+    page, room = RTCPeerConnection(RTCConfiguration(iceServers=[])), RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    try:
+        page.createDataChannel("lesson")
+        await page.setLocalDescription(await page.createOffer())
+        await room.setRemoteDescription(page.localDescription)
+        await room.setLocalDescription(await room.createAnswer())
+        await page.setRemoteDescription(room.localDescription)
+        async with asyncio.timeout(10):
+            completed = asyncio.Event()
+            room.on("iceconnectionstatechange", completed.set)
+            while room.iceConnectionState != "completed":
+                completed.clear()
+                await completed.wait()
+        (ice,) = cast("Any", room)._RTCPeerConnection__iceTransports
+        pair = ice._connection._nominated[1]
+        sizes: list[int] = []
+        send_stun = pair.protocol.send_stun
+
+        def send_and_weigh(message: Any, to: Any) -> None:
+            sizes.append(len(bytes(message)))
+            send_stun(message, to)
+
+        pair.protocol.send_stun = send_and_weigh
+        for ballast_bytes in (0, 1100):
+            answered = asyncio.Event()
+            end = wire_stun.check(room, ballast_bytes, answered.set)
+            async with asyncio.timeout(5):
+                await answered.wait()
+            end()
+        assert sizes[1] - sizes[0] == 1104
+        assert not pair.protocol.transactions
+    finally:
+        await page.close()
+        await room.close()
 
 
 @dataclass
