@@ -50,14 +50,18 @@ BESIDE_LEAST = 1e-6
 """-60 dBFS: nothing is mixed in."""
 SILENCE_DBFS, SAID_DBFS = -55.0, -45.0
 """Nothing is played; somebody speaks, or a class works, without a pause."""
-HOLD_S = 30.0
-"""What was proved so long ago is said no more."""
+HEARD_HOLD_S, DEAF_HOLD_S = 30.0, 10.0
+"""What was proved so long ago is said no more; a fault that no later sound bears out goes sooner."""
+SETTLING_S = 5.0
+"""A page that has just come is blamed for nothing: its player starts, its buffer finds its length, a picture waits for
+a key frame, a relay or a slow line takes seconds; and in a lesson that begins the microphone is given 3 s to open."""
 CAMERA_STILL_S = 2.6
 BOARD_STILL_S = 8.0
 """The board sends a picture every few seconds, also when nothing is written."""
 TOLD_LATE_S = 5.0
 """A time of play further from now than this is none."""
-
+OWN_CHOICE: tuple[WhyDeaf, ...] = ("muted", "volume-0")
+"""What the pupil did at the page itself: known from the first report."""
 
 Pictures = Literal["video", "tiles", "none"]
 """How a viewer is sent pictures. Tiles come on a channel that loses nothing, and only when the board changes: what a
@@ -81,6 +85,8 @@ class Listener:
     def __init__(self) -> None:
         self._report: Reception | None = None
         self._reported_s = -math.inf
+        self._came_s: float | None = None
+        """When its first report came."""
         self._levels: deque[tuple[float, float]] = deque(maxlen=KEPT_LEVELS)
         """When each level ended in the room's time, and its power."""
         self._is_new = self._is_timed = False
@@ -93,6 +99,8 @@ class Listener:
     def take(self, report: Reception, now_s: float, played_until_s: float | None) -> None:
         """Take a report that came now; ``played_until_s`` is its time of play as the room's time of capture."""
         self._report, self._reported_s = report, now_s
+        if self._came_s is None:
+            self._came_s = now_s
         if report.camera_fps > 0:
             self._camera_s = now_s
         if report.board_fps > 0:
@@ -121,7 +129,16 @@ class Listener:
         if now_s - self._reported_s > SILENT_PAGE_S:
             return Verdict("not-heard", "no-report", False, "no-report")
         hearing, why = self._hearing(report, now_s, is_microphone_wrong)
-        return Verdict(hearing, why, *self._sees(now_s, pictures))
+        sees, why_blind = self._sees(now_s, pictures)
+        if self._is_settling(now_s):
+            if hearing != "heard" and why not in OWN_CHOICE and (self._proof is None or why == "microphone"):
+                hearing, why = "unknown", None
+            if why_blind == "no-picture" and max(self._camera_s, self._board_s) == -math.inf:
+                return Verdict(hearing, why)
+        return Verdict(hearing, why, sees, why_blind)
+
+    def _is_settling(self, now_s: float) -> bool:
+        return self._came_s is None or now_s - self._came_s < SETTLING_S
 
     def _sees(self, now_s: float, pictures: Pictures) -> tuple[bool, WhyBlind | None]:
         if pictures != "video":
@@ -139,9 +156,12 @@ class Listener:
             return "not-heard", "microphone"
         if not self._levels:
             return "unknown", None
-        if self._proof is None or now_s - self._proof[2] > HOLD_S:
+        if self._proof is None:
             return "nothing-said", None
-        return ("heard", None) if self._proof[0] else ("not-heard", self._proof[1])
+        is_heard, why, proved_s = self._proof
+        if now_s - proved_s > (HEARD_HOLD_S if is_heard else DEAF_HOLD_S):
+            return "nothing-said", None
+        return ("heard", None) if is_heard else ("not-heard", why)
 
     def _end_by_arrival(self, count: int, now_s: float) -> float:
         """Return when the last level ended where a page gives no time: evenly, whatever the line's jitter."""
@@ -171,6 +191,8 @@ class Listener:
             alike = None
         if alike is not None:
             self._proof, self._lag_s = (True, None, now_s), alike.lag_s
+        elif self._is_settling(now_s) and not was_heard:
+            return
         elif short is not None and is_other and not (was_heard and long and long.score >= STILL_SCORE):
             why: WhyDeaf = "silent" if short.played_peak_dbfs < SILENCE_DBFS else "other-sound"
             self._proof, self._lag_s = (False, why, now_s), None

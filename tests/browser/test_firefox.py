@@ -29,7 +29,7 @@ async def wish(pupil: Attendee, use: str) -> None:
 
 
 async def hears(panel: Page) -> None:
-    lamp = panel.locator(".hearing", has_text="1 sur 1 vous entendent et vous voient")
+    lamp = panel.locator(".hearing", has_text="1 sur 1 vous entend et vous voit")
     await lamp.wait_for(timeout=45_000)
 
 

@@ -61,7 +61,7 @@ async def says(panel: Page, words: str, line: str, within_s: float = TOLD_S) -> 
 
 async def hears(panel: Page, within_s: float) -> None:
     lamp = panel.locator(".hearing[data-lamp=all]")
-    await expect(lamp).to_contain_text("1 sur 1 vous entendent et vous voient", timeout=within_s * 1000)
+    await expect(lamp).to_contain_text("1 sur 1 vous entend et vous voit", timeout=within_s * 1000)
 
 
 async def in_class(people: People, pupil: Attendee, within_s: float) -> Page:

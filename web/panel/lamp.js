@@ -2,7 +2,7 @@
 
 import { html } from 'htm/preact';
 import { Icon } from './parts.js';
-import { t } from './store.js';
+import { t, tn } from './store.js';
 
 /** @typedef {import('../lib/protocol').PanelViewer} PanelViewer */
 
@@ -17,6 +17,7 @@ export function howIs(viewer) {
   if (viewer.is_in_room) return 'in-room';
   if (viewer.hearing === 'not-heard') return viewer.why_deaf || 'no-sound';
   if (viewer.sees === false) return viewer.why_blind || 'no-picture';
+  if (viewer.sees === null) return 'unknown';
   return viewer.hearing === 'heard' ? 'fine' : viewer.hearing;
 }
 
@@ -47,10 +48,11 @@ export const Lamp = (/** @type {{viewers: readonly PanelViewer[], isHeldBack: bo
   const hows = there.map(howIs);
   const fine = hows.filter((how) => how === 'fine').length;
   const why = WHYS.find((one) => hows.indexOf(one) >= 0);
-  const state = why ? 'some' : fine ? (fine === there.length ? 'all' : 'most') : 'quiet';
-  const sign = { all: 'ok', most: 'waiting', quiet: 'waiting', some: 'warning' }[state];
+  const open = hows.indexOf('nothing-said') >= 0 ? 'quiet' : 'unknown';
+  const state = why ? 'some' : fine ? (fine === there.length ? 'all' : 'most') : open;
+  const sign = { all: 'ok', most: 'waiting', quiet: 'waiting', unknown: 'waiting', some: 'warning' }[state];
   return html`<div class="hearing" data-lamp=${state} role="status">
-    <p><${Icon} name=${sign} /><span>${state === 'quiet' ? t('panel.lamp.quiet') : t('panel.lamp', { n: fine, all: there.length })}</span></p>
+    <p><${Icon} name=${sign} /><span>${state === open ? t('panel.lamp.' + open) : tn('panel.lamp', fine, { all: there.length })}</span></p>
     ${why && html`<p class="hint">${t('panel.lamp.do.' + why)}</p>`}
   </div>`;
 };

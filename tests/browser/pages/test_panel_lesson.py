@@ -285,6 +285,21 @@ async def test_the_sign_says_who_is_there_and_the_time_runs(serve: Serve, open_p
         await expect(page.locator(".hearing")).to_contain_text("2 sur 3")
 
 
+async def test_who_has_just_come_is_not_known_yet_and_one_who_receives_is_said_in_the_singular(
+    serve: Serve, open_page: OpenPage
+) -> None:
+    new = pupil(1, "Lina").model_copy(update={"hearing": "unknown", "sees": None})
+    server = room(serve, but(**{**LIVE.model_dump(), "viewers": (new,)}))
+    page = await open_page(server.url)
+    await expect(page.locator(".hearing")).to_have_text("On ne sait pas encore qui vous entend.")
+    await expect(page.locator(".names li")).to_have_attribute("data-how", "unknown")
+    deaf_so_far = new.model_copy(update={"hearing": "heard"})  # no picture has been counted there
+    server.push("panel", but(**{**LIVE.model_dump(), "viewers": (deaf_so_far, pupil(2, "Noé"))}))
+    await expect(page.locator(".hearing p")).to_have_text("1 sur 2 vous entend et vous voit")
+    await page.click("#lang")
+    await expect(page.locator(".hearing p")).to_have_text("1 of 2 hears and sees you")
+
+
 async def test_the_meter_follows_the_sound(serve: Serve, open_page: OpenPage) -> None:
     server = room(serve, LIVE)
     page = await open_page(server.url)

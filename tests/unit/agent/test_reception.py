@@ -59,6 +59,7 @@ class Class:
         self.listeners = Listeners(self.room, lambda viewer, rtp: rtp / SAMPLE_RATE_HZ)
         self.has_time = has_time
         self.pictures: Pictures = "video"
+        self.is_microphone_wrong = False
         self.history: list[tuple[str, str | None]] = []
 
     def go(
@@ -100,7 +101,7 @@ class Class:
                     played_rtp=round((self.now_s - late * LEVEL_S) * SAMPLE_RATE_HZ) if self.has_time else None,
                 )
                 self.listeners.take("lina", report, self.now_s)
-            self.listeners.look({"lina": self.pictures}, self.now_s, is_microphone_wrong=False)
+            self.listeners.look({"lina": self.pictures}, self.now_s, is_microphone_wrong=self.is_microphone_wrong)
             verdict = self.listeners.verdict("lina")
             self.history.append((verdict.hearing, verdict.why_deaf))
         return self.listeners.verdict("lina")
@@ -121,6 +122,46 @@ def test_who_plays_the_teacher_hears_and_is_said_so_within_four_seconds(teacher:
     assert lesson.go(5, teacher, teacher).hearing == "heard"
     lesson.go(15, teacher, teacher, at_s=5)
     assert set(lesson.history[4:]) == {("heard", None)}
+
+
+@pytest.mark.parametrize(
+    ("packets", "output", "fps"), [(False, "playing", 25), (True, "blocked", 25), (True, "playing", 0)]
+)
+def test_who_has_just_come_is_blamed_for_nothing(
+    teacher: Samples, stranger: Samples, packets: bool, output: Output, fps: float
+) -> None:
+    """Its player starts, its buffer finds its length: what is missing then, or does not fit, proves nothing."""
+    lesson = Class()
+    for second in range(5):
+        verdict = lesson.go(1, teacher, stranger, at_s=second, packets=packets, output=output, fps=fps)
+        assert (verdict.hearing, verdict.why_deaf) == ("unknown", None)
+        assert verdict.why_blind is None
+    lesson.go(3, teacher, stranger, at_s=5, packets=packets, output=output, fps=fps)
+    assert lesson.history[-1][0] == "not-heard"
+
+
+def test_a_lesson_that_begins_has_no_wrong_microphone_yet(teacher: Samples) -> None:
+    lesson = Class()
+    lesson.is_microphone_wrong = True
+    lesson.go(4, teacher, teacher)
+    assert set(lesson.history) == {("unknown", None)}
+    lesson.go(3, teacher, teacher, at_s=4)
+    assert lesson.history[-1] == ("not-heard", "microphone")
+
+
+def test_a_page_that_is_muted_says_so_from_its_first_report(teacher: Samples) -> None:
+    lesson = Class()
+    lesson.go(2, teacher, teacher, output="muted")
+    assert lesson.history[-1] == ("not-heard", "muted")
+
+
+def test_a_fault_that_no_sound_bears_out_any_more_is_said_no_more(teacher: Samples) -> None:
+    lesson = Class()
+    lesson.go(6, teacher, teacher)
+    lesson.go(3, teacher, np.zeros_like(teacher), at_s=6)
+    quiet = np.zeros(40 * SAMPLE_RATE_HZ, np.int16)
+    assert lesson.go(8, quiet, quiet, at_s=9).hearing == "not-heard"
+    assert lesson.go(4, quiet, quiet, at_s=17).hearing == "nothing-said"
 
 
 def test_another_s_speech_is_never_taken_for_the_teacher_s(teacher: Samples, stranger: Samples) -> None:
