@@ -8,7 +8,7 @@ are here and nowhere else, for as long as the lesson.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict
@@ -36,7 +36,9 @@ HAND_AWAY_S = 120.0
 REACTION_S = 8.0
 REACTION_GAP_S = 0.3
 TROUBLE_S = 60.0
-"""How long the panel says that a pupil touched *Je n'entends pas*."""
+"""How long the panel says that a pupil touched *Je n'entends pas* if nothing shows that it is over."""
+FINE = "fine"
+"""What a page finds that plays everything: what is wrong is behind the browser, and no sound proves that it is over."""
 PEOPLE_MOST = 500
 """Remembered at once; of more, who left longest ago is forgotten."""
 MARKS_MOST = 1_000
@@ -205,6 +207,8 @@ class Audience:
             pupil.reaction, pupil.reacted_mono_s = message.kind, mono_s
         elif isinstance(message, channel.CannotHear):
             pupil.trouble, pupil.trouble_mono_s = message.found, mono_s
+        elif isinstance(message, channel.CanHear):
+            pupil.trouble = None
         else:
             return False
         return True
@@ -212,6 +216,21 @@ class Audience:
     def _ask(self, pupil: _Pupil, viewer: str, question: channel.Question, mono_s: float) -> None:
         state = self._questions.ask(pupil.id, question.id, question.text, mono_s) if pupil.is_admitted else "refused"
         self._answers.append((viewer, channel.QuestionState(id=question.id, state=state)))
+
+    def hears_again(self, has_heard_since: Callable[[str, float], bool]) -> bool:
+        """Forget the troubles that sound proves to be over; True when there was one.
+
+        ``has_heard_since`` says of a connection whether it surely heard the teacher after a time.
+        """
+        over = [
+            pupil
+            for pupil in self._pupils.values()
+            if pupil.trouble not in (None, FINE)
+            and any(has_heard_since(viewer, pupil.trouble_mono_s) for viewer in pupil.viewers)
+        ]
+        for pupil in over:
+            pupil.trouble = None
+        return bool(over)
 
     # --- what the teacher does ------------------------------------------------------------------------------------
 
@@ -281,6 +300,10 @@ class Audience:
             raise LessonError("this question does not wait any more", code="pupil-not-found")
         said = channel.QuestionState(id=question, state="answered")
         self._answers += [(viewer, said) for viewer in sorted(known.viewers)]
+
+    def settle(self, pupil: str) -> None:
+        """Say no more that a pupil does not hear. Raises LessonError ``pupil-not-found``."""
+        self._known(pupil).trouble = None
 
     def floor(self) -> tuple[str, str, str] | None:
         """Return mark, id and name of the pupil whose microphone the room takes; None: nobody's."""

@@ -26,7 +26,7 @@ def pictures_of(sending: Choice | None) -> Pictures:
 class Lamp:
     """One lesson's. ``viewers`` are those who are connected, and how each is sent pictures.
 
-    ``on_change`` hears that something is different now.
+    ``on_change`` hears that something is different now, ``on_look`` that there was a look.
     """
 
     def __init__(
@@ -37,12 +37,14 @@ class Lamp:
         viewers: Callable[[], Mapping[str, Pictures]],
         is_microphone_wrong: Callable[[], bool],
         on_change: Callable[[], None],
+        on_look: Callable[[], None] = lambda: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._levels = levels
         self._viewers = viewers
         self._is_microphone_wrong = is_microphone_wrong
         self._on_change = on_change
+        self._on_look = on_look
         self._now = now
         self._listeners = Listeners(levels, said_mono_s)
 
@@ -54,6 +56,10 @@ class Lamp:
     def verdict(self, viewer: str) -> Verdict:
         """Return what is known of a viewer."""
         return self._listeners.verdict(viewer)
+
+    def has_heard_since(self, viewer: str, mono_s: float) -> bool:
+        """Say whether a viewer hears, and was proved to by sound that was all played after this."""
+        return self._listeners.has_heard_since(viewer, mono_s)
 
     async def run(self) -> None:
         """Look in time, until cancelled."""
@@ -67,3 +73,4 @@ class Lamp:
         is_wrong = now_s - self._levels.microphone.end_mono_s > DEAF_S or self._is_microphone_wrong()
         if self._listeners.look(self._viewers(), now_s, is_microphone_wrong=is_wrong):
             self._on_change()
+        self._on_look()

@@ -116,6 +116,7 @@ class LessonRun:
             viewers=lambda: {view.id: pictures_of(view.sending) for view in self.publisher.viewers()},
             is_microphone_wrong=lambda: is_microphone_wrong() or self.sound.is_stranger(),
             on_change=on_change,
+            on_look=lambda: self.people.hears_again(self.lamp.has_heard_since),
             now=clock,
         )
         self.talk = Talk(self.publisher, self.sound, self.people, on_change=on_talk, clock=clock)

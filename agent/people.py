@@ -134,6 +134,18 @@ class People:
         self._audience.answer(pupil, question)
         self._changed()
 
+    def settle(self, pupil: str) -> None:
+        """Say no more that a pupil does not hear."""
+        self._audience.settle(pupil)
+        self._changed()
+
+    # --- what the lamp finds --------------------------------------------------------------------------------------
+
+    def hears_again(self, has_heard_since: Callable[[str, float], bool]) -> None:
+        """Forget that a pupil said not to hear, once it surely has; as `Audience.hears_again`."""
+        if self._audience.hears_again(has_heard_since):
+            self._changed()
+
     # --- who speaks -----------------------------------------------------------------------------------------------
 
     def floor(self) -> tuple[str, str, str] | None:

@@ -118,6 +118,10 @@ class Listener:
             self._levels.append((end_s - (count - 1 - i) * LEVEL_S, 10 ** (level_dbfs / 10)))
         self._is_new = True
 
+    def has_heard_since(self, mono_s: float) -> bool:
+        """Say whether it was last proved to hear, by sound that was all played after this."""
+        return self._proof is not None and self._proof[0] and self._proof[2] - FAR_LEVELS * LEVEL_S > mono_s
+
     def look(self, room: RoomLevels, now_s: float, pictures: Pictures, *, is_microphone_wrong: bool) -> Verdict:
         """Return what is known of this pupil now."""
         if self._is_new:
@@ -283,6 +287,11 @@ class Listeners:
             },
         )
         return before != self._verdicts
+
+    def has_heard_since(self, viewer: str, mono_s: float) -> bool:
+        """Say whether a viewer hears, and was proved to by sound that was all played after this."""
+        page = self._pages.get(viewer)
+        return page is not None and self.verdict(viewer).hearing == "heard" and page.has_heard_since(mono_s)
 
     def verdict(self, viewer: str) -> Verdict:
         """Return what was last found of a viewer."""

@@ -90,6 +90,12 @@ class CannotHear(Wire):
     found: Annotated[str, StringConstraints(pattern=r"^[a-z-]{1,24}$")]
 
 
+class CanHear(Wire):
+    """Takes back `CannotHear`: the pupil tapped that it hears again, or its page found that what was wrong is over."""
+
+    type: Literal["can-hear"] = "can-hear"
+
+
 class PlaysFrom(Wire):
     """Where the page's sound and pictures really come from, on each change; the room sends media or rests by it.
 
@@ -106,7 +112,7 @@ class Bye(Wire):
     type: Literal["bye"] = "bye"
 
 
-FromPupil = Hello | Reception | Wish | Hand | Question | Reaction | CannotHear | PlaysFrom | Bye
+FromPupil = Hello | Reception | Wish | Hand | Question | Reaction | CannotHear | CanHear | PlaysFrom | Bye
 FROM_PUPIL: TypeAdapter[FromPupil] = TypeAdapter(Annotated[FromPupil, Field(discriminator="type")])
 
 

@@ -31,6 +31,7 @@ class AudiencePanel:
             "lower": self._lower,
             "lower-all": self._lower_all,
             "answered": self._answered,
+            "settled": self._settled,
             "remove": self._remove,
             "lobby": self._lobby,
             "lock": self._lock,
@@ -68,6 +69,11 @@ class AudiencePanel:
     async def _answered(self, request: Request) -> Response:
         question = await read_body(request, AnsweredBody)
         self._lesson.people("put a question away").answered(question.pupil, question.id)
+        return self._answer()
+
+    async def _settled(self, request: Request) -> Response:
+        pupil = (await read_body(request, PupilBody)).pupil
+        self._lesson.people("settle what a pupil said").settle(pupil)
         return self._answer()
 
     async def _remove(self, request: Request) -> Response:

@@ -6,10 +6,11 @@
 /** @typedef {import('./protocol').Question} Question */
 /** @typedef {import('./protocol').Reaction} Reaction */
 /** @typedef {import('./protocol').CannotHear} CannotHear */
+/** @typedef {import('./protocol').CanHear} CanHear */
 /** @typedef {import('./protocol').PlaysFrom} PlaysFrom */
 /** @typedef {import('./protocol').Bye} Bye */
 /** @typedef {import('./protocol').Wish} Wish */
-/** What a page says. @typedef {Hello | Reception | Wish | Hand | Question | Reaction | CannotHear | PlaysFrom | Bye} Said */
+/** What a page says. @typedef {Hello | Reception | Wish | Hand | Question | Reaction | CannotHear | CanHear | PlaysFrom | Bye} Said */
 
 export const LABEL = 'lesson';
 /** What the room says: each is an event with the message as its detail. */

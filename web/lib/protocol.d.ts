@@ -31,6 +31,11 @@ export interface Bye {
   type: "bye";
 }
 
+/** Takes back `CannotHear`: the pupil tapped that it hears again, or its page found that what was wrong is over. */
+export interface CanHear {
+  type: "can-hear";
+}
+
 /** One tap *Je n'entends pas*, with what the page found when it checked itself. */
 export interface CannotHear {
   type: "cannot-hear";

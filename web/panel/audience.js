@@ -107,10 +107,16 @@ const Reactions = () => {
   </ul>`;
 };
 
+/** Whether a pupil said that it does not hear. @param {PanelViewer} viewer */
+function troubleOf(viewer) {
+  const now = audience();
+  return now && now.troubles.find((one) => one.pupil === viewer.pupil);
+}
+
 /** What a pupil says of itself, beside its name in the list. */
 export const PupilMark = (/** @type {{viewer: PanelViewer}} */ { viewer }) => {
   const now = audience();
-  const trouble = now && now.troubles.find((one) => one.pupil === viewer.pupil);
+  const trouble = troubleOf(viewer);
   const place = now ? now.hands.findIndex((one) => one.pupil === viewer.pupil) + 1 : 0;
   return html`${place > 0 && html`<span class="mark"><${Icon} name="hand" /><span class="only-read">${t('panel.audience.hand')}</span></span>`}
   ${trouble && html`<span class="how trouble">${foundWords(trouble.found)}</span>`}`;
@@ -237,6 +243,7 @@ const There = (/** @type {{viewer: PanelViewer}} */ { viewer }) => {
     </li>`;
   return html`<li>
     <span class="who"><strong>${name}</strong> <${PupilMark} viewer=${viewer} /></span>
+    ${troubleOf(viewer) && html`<${Act} what="settled" words="panel.audience.settled" name=${name} body=${{ pupil: viewer.pupil }} />`}
     <button
       class="button"
       data-act="ask-remove"

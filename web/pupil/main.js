@@ -6,10 +6,11 @@ import { Backoff } from '../lib/backoff.js';
 import { bare, isWhole, pretty } from '../lib/code.js';
 import { Captions } from './captions.js';
 import { playChime } from './chime.js';
+import { Complaint } from './complaint.js';
 import { Hand } from './hand.js';
 import { leaveLockScreen, showOnLockScreen } from './lock_screen.js';
 import { announce, closeSheet, el, putWords, say, sheet, showError, words } from './page.js';
-import { fillQuality, showFinding, showLevel, whySilent, wireWish } from './quality.js';
+import { fillQuality, showLevel, wireWish } from './quality.js';
 import { Questions } from './question.js';
 import { wireReactions } from './reactions.js';
 import { fullScreen, Stage } from './stage.js';
@@ -22,8 +23,6 @@ import { TalkCard } from './talk.js';
 const SECTIONS = ['join', 'waiting', 'lobby', 'class', 'ended', 'refused'];
 /** A connection that takes longer than this gets a sentence. */
 const SLOW_MS = 4000;
-/** Long enough to hear a word between two looks. */
-const HEARING_MS = 1500;
 
 const root = document.documentElement;
 const link = (/^\/j\/([^/?#]+)/.exec(location.pathname) || [])[1] || null;
@@ -33,6 +32,13 @@ const hand = new Hand(attendance);
 const questions = new Questions(attendance);
 const captions = new Captions();
 const talk = new TalkCard(attendance);
+const complaint = new Complaint(attendance, () => ({
+  stage,
+  notice: attendance.notice,
+  sample: lastSample,
+  isLost: line.state === 'lost',
+  isInRoom: attendance.isInRoom,
+}));
 /** Whether the room has not said yet what it knows of this page, on a new connection. */
 let isNew = true;
 
@@ -237,6 +243,7 @@ function wireAttendance() {
       hand.take(null);
       talk.take(null);
       captions.clear();
+      complaint.forget();
     }
     if (phase === 'ended') questions.clear();
     if (phase === 'class') {
@@ -286,6 +293,7 @@ function wireAttendance() {
   on('sample', (/** @type {Sample} */ sample) => {
     lastSample = sample;
     stage.measure(sample);
+    complaint.look();
     tick();
   });
   on('refused', (/** @type {ApiError} */ error) => refuse(error));
@@ -354,16 +362,6 @@ function tick() {
 
 // --- in class ------------------------------------------------------------------------------------------------------
 
-async function checkHearing() {
-  showFinding(null);
-  await attendance.report();
-  await new Promise((resolve) => setTimeout(resolve, HEARING_MS));
-  const sample = (await attendance.report()) || lastSample; // tells the room too
-  const finding = whySilent({ stage, notice: attendance.notice, sample, isLost: line.state === 'lost', isInRoom: attendance.isInRoom });
-  attendance.say({ type: 'cannot-hear', found: finding.key });
-  showFinding(finding);
-}
-
 /** @param {HTMLElement} told where to say how it went */
 async function trySound(told) {
   say(told, words.t('waiting.try.playing'));
@@ -398,7 +396,6 @@ function wireClass() {
     });
   sheet('quality', 'quality-sheet', () => tick());
   wireWish((wish) => attendance.wishFor(wish));
-  sheet('cannot-hear', 'hear-sheet', () => checkHearing());
   wireReactions(attendance);
   el('try-sound').addEventListener('click', () => trySound(el('try-words')));
   el('lobby-try').addEventListener('click', () => trySound(el('lobby-try-words')));

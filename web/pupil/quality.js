@@ -130,10 +130,12 @@ export function fillQuality(sample, totalBytes, sending) {
  * @property {() => void} [act]
  */
 
+/** @typedef {{stage: Stage, notice: Notice | null, sample: Sample | null, isLost: boolean, isInRoom: boolean}} Facts */
+
 /**
  * Find why nothing is heard: first what this page does, then what arrives, then what the room sends.
  *
- * @param {{stage: Stage, notice: Notice | null, sample: Sample | null, isLost: boolean, isInRoom: boolean}} facts
+ * @param {Facts} facts
  * @returns {Finding}
  */
 export function whySilent(facts) {

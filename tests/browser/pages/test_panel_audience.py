@@ -15,7 +15,7 @@ from tests.browser.pages.stub import PageServer
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 WHO = (pupil(1, "Lina"), pupil(2, "Noé", deaf="no-sound"), pupil(4, "Anaëlle-Marguerite"))
-ACTS = ("admit", "admit-all", "refuse", "take", "lower", "lower-all", "answered", "remove", "lobby", "lock")
+ACTS = ("admit", "admit-all", "refuse", "take", "lower", "lower-all", "answered", "settled", "remove", "lobby", "lock")
 
 _TIRED_FINGER_JS = """async () => {
   document.querySelector('[data-act=ask-remove]').click();
@@ -138,6 +138,18 @@ async def test_who_cannot_hear_is_named_with_what_was_found(serve: Serve, open_p
     server.push("panel", live(BUSY.model_copy(update={"troubles": (newer,)})))
     await expect(row).to_contain_text("dit qu’il n’entend pas")
     await expect(page.locator(".calls .reactions li")).to_have_text(["Je suis perdu 4", "Moins vite 1"])
+
+
+async def test_what_a_pupil_said_of_not_hearing_is_put_away(serve: Serve, open_page: OpenPage) -> None:
+    server = room(serve, live(BUSY))
+    answering(server, live(PanelAudience()))
+    page = await open_page(server.url)
+    await page.click("#pupils")
+    await expect(page.locator("[data-act=settled]")).to_have_count(1)
+    await assert_accessible(page, enhanced=True)
+    await page.get_by_role("button", name="C’est réglé\xa0: Noé").click()
+    await expect(page.locator("[data-act=settled]")).to_have_count(0)
+    assert sent(server) == [("/api/audience/settled", {"pupil": "p2"})]
 
 
 @pytest.mark.parametrize(("width", "height"), [(320, 600), (640, 400), (1280, 800), (3840, 2160)])

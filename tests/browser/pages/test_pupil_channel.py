@@ -187,6 +187,29 @@ async def test_a_reaction_is_one_tap_and_not_hearing_is_told_to_the_room(serve: 
     assert await room.heard("cannot-hear", 1) == [{"type": "cannot-hear", "found": "muted"}]
 
 
+async def test_not_hearing_is_taken_back_by_a_tap_or_once_what_was_found_is_over(
+    serve: Serve, open_page: OpenPage
+) -> None:
+    page, room = await in_class(serve, open_page)
+    await page.click("#cannot-hear")
+    assert await room.heard("cannot-hear", 1) == [{"type": "cannot-hear", "found": "fine"}]
+    await expect(page.locator("#hear-again")).to_be_visible()
+    await page.wait_for_timeout(3000)
+    assert await room.said("can-hear") == [], "where all was well the pupil alone can tell"
+    await assert_accessible(page)
+    await page.click("#hear-again")
+    await expect(page.locator("#hear-found p")).to_have_text(["Tu entends de nouveau.", "La salle le sait."])
+    await expect(page.locator("#hear-again")).to_be_hidden()
+    assert await room.heard("can-hear", 1) == [{"type": "can-hear"}]
+    await page.keyboard.press("Escape")
+    await page.click("#mute")
+    await page.click("#cannot-hear")
+    assert (await room.heard("cannot-hear", 2))[1] == {"type": "cannot-hear", "found": "muted"}
+    await page.click("#hear-act")
+    assert len(await room.heard("can-hear", 2)) == 2
+    await expect(page.locator("#announce")).to_have_text("Tu entends de nouveau.")
+
+
 async def test_a_picture_that_is_not_sent_says_why_and_no_fault(serve: Serve, open_page: OpenPage) -> None:
     page, room = await in_class(serve, open_page)
     note = page.locator("#tile-camera .note")

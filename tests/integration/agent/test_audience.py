@@ -95,6 +95,15 @@ async def test_the_panel_lets_in_hears_and_shows_out(broker: Broker, centre: Cen
         gone = await room.press("audience/answered", {**pupil, "id": "q1"})
         assert (gone.status_code, gone.json()["code"]) == (409, "pupil-not-found")
 
+        lina.data.send(channel.CannotHear(found="fine").model_dump_json())
+        await audience_is(room, lambda audience: audience["troubles"] == [{**pupil, "found": "fine"}])
+        view = (await room.press("audience/settled", pupil)).json()
+        assert view["audience"]["troubles"] == []
+        lina.data.send(channel.CannotHear(found="silent").model_dump_json())
+        await audience_is(room, lambda audience: audience["troubles"])
+        lina.data.send(channel.CanHear().model_dump_json())
+        await audience_is(room, lambda audience: not audience["troubles"])
+
         await room.press("audience/lobby", {"on": False})
         await room.press("audience/lock", {"on": True})
         assert await refused(centre, "v-2", "noe") == "lesson-locked"

@@ -64,6 +64,7 @@ APIS = (
     ("POST", "audience/lower"),
     ("POST", "audience/lower-all"),
     ("POST", "audience/answered"),
+    ("POST", "audience/settled"),
     ("POST", "audience/remove"),
     ("POST", "audience/lobby"),
     ("POST", "audience/lock"),

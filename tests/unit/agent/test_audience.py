@@ -233,6 +233,31 @@ def test_reactions_and_troubles_fade() -> None:
     assert room.audience.next_mono_s(room.now_s) is None
 
 
+def test_not_hearing_is_said_no_more_once_sound_the_pupil_or_the_teacher_says_so() -> None:
+    room = Class()
+    for name in ("Lina", "Noé", "Zoé", "Ana"):
+        room.comes(name)
+        room.says(f"v-{name}", channel.CannotHear(found="silent" if name != "Ana" else "fine"))
+    tapped_s = room.now_s
+    assert not room.audience.hears_again(lambda viewer, mono_s: False)
+    asked: list[tuple[str, float]] = []
+
+    def has_heard_since(viewer: str, mono_s: float) -> bool:
+        asked.append((viewer, mono_s))
+        return viewer in ("v-Lina", "v-Ana")
+
+    assert room.audience.hears_again(has_heard_since)
+    assert asked == [("v-Lina", tapped_s), ("v-Noé", tapped_s), ("v-Zoé", tapped_s)]
+    troubles = [one.pupil for one in room.view.troubles]
+    assert troubles == [room.id("Noé"), room.id("Zoé"), room.id("Ana")], "a headset that is unplugged proves nothing"
+    room.says("v-Noé", channel.CanHear())
+    room.audience.settle(room.id("Zoé"))
+    room.says("v-Ana", channel.CanHear())
+    assert room.view.troubles == ()
+    with pytest.raises(LessonError, match="not there"):
+        room.audience.settle("p99")
+
+
 def test_newcomers_wait_in_the_lobby_and_those_who_were_in_do_not() -> None:
     room = Class()
     assert room.comes("Lina")

@@ -164,6 +164,21 @@ def test_a_fault_that_no_sound_bears_out_any_more_is_said_no_more(teacher: Sampl
     assert lesson.go(4, quiet, quiet, at_s=17).hearing == "nothing-said"
 
 
+def test_who_was_proved_to_hear_by_what_was_played_since_has_heard(teacher: Samples) -> None:
+    lesson = Class()
+    lesson.go(6, teacher, teacher)
+    lesson.go(3, teacher, np.zeros_like(teacher), at_s=6)
+    tapped_s = lesson.now_s
+    lesson.go(4, teacher, teacher, at_s=9)
+    assert lesson.history[-1] == ("heard", None)
+    assert not lesson.listeners.has_heard_since("lina", tapped_s), "some of it may have been played before"
+    lesson.go(2, teacher, teacher, at_s=13)
+    assert lesson.listeners.has_heard_since("lina", tapped_s)
+    assert not lesson.listeners.has_heard_since("lina", lesson.now_s)
+    lesson.go(1, teacher, teacher, at_s=15, output="muted")
+    assert not lesson.listeners.has_heard_since("lina", tapped_s)
+
+
 def test_another_s_speech_is_never_taken_for_the_teacher_s(teacher: Samples, stranger: Samples) -> None:
     lesson = Class()
     lesson.go(20, teacher, stranger)

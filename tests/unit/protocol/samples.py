@@ -159,6 +159,7 @@ SAMPLES: dict[str, BaseModel] = {
     "channel-question": channel.Question(id="q-1", text="Est-ce que c’est la page 42 ?"),
     "channel-reaction": channel.Reaction(kind="slower"),
     "channel-cannot-hear": channel.CannotHear(found="muted"),
+    "channel-can-hear": channel.CanHear(),
     "channel-plays-from": channel.PlaysFrom(source="room"),
     "channel-bye": channel.Bye(),
     "channel-notice": channel.Notice(
