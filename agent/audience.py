@@ -33,6 +33,8 @@ HAND_GAP_S = 0.1
 """A hand changes this often at most; of wishes that come faster the last one counts."""
 HAND_AWAY_S = 120.0
 """A raised hand waits this long for a pupil whose line broke."""
+OWN_CHOICE = ("muted", "in-room", "volume", "paused", "teacher")
+"""What a page finds that somebody, there or in the room, asked for."""
 REACTION_S = 8.0
 REACTION_GAP_S = 0.3
 TROUBLE_S = 60.0
@@ -82,6 +84,9 @@ class _Pupil:
     def may_speak(self) -> bool:
         """Its hand is taken, and a microphone would not howl; who has no ticket cannot be told from another."""
         return self.is_taken and not self.is_in_room and self.holder is not None
+
+    def is_troubled(self, mono_s: float) -> bool:
+        return self.trouble is not None and mono_s - self.trouble_mono_s < TROUBLE_S
 
     def hand_down(self) -> None:
         self.wants_hand = self.is_taken = False
@@ -216,6 +221,11 @@ class Audience:
     def _ask(self, pupil: _Pupil, viewer: str, question: channel.Question, mono_s: float) -> None:
         state = self._questions.ask(pupil.id, question.id, question.text, mono_s) if pupil.is_admitted else "refused"
         self._answers.append((viewer, channel.QuestionState(id=question.id, state=state)))
+
+    def is_complaining(self, viewer: str, mono_s: float) -> bool:
+        """Say whether a connection's pupil says now that it does not hear, and did not choose so."""
+        pupil = self._by_viewer.get(viewer)
+        return pupil is not None and pupil.is_troubled(mono_s) and pupil.trouble not in OWN_CHOICE
 
     def hears_again(self, has_heard_since: Callable[[str, float], bool]) -> bool:
         """Forget the troubles that sound proves to be over; True when there was one.
@@ -402,7 +412,7 @@ class Audience:
             troubles=tuple(
                 PanelTrouble(pupil=one.id, found=one.trouble)
                 for one in there
-                if one.trouble is not None and mono_s - one.trouble_mono_s < TROUBLE_S
+                if one.trouble is not None and one.is_troubled(mono_s)
             ),
         )
 

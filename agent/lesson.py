@@ -75,6 +75,7 @@ _MISSING = {
     DeviceRole.BOARD: Text(fr="Le tableau a manqué.", en="The board was missing."),
     DeviceRole.BOARD_SOUND: Text(fr="Le son du tableau a manqué.", en="The board's sound was missing."),
 }
+_RESUMED = Text(fr="La classe s’est interrompue, puis a repris.", en="The class was interrupted, and went on.")
 _STOPPED = Text(fr="L’informatique a arrêté la classe.", en="IT stopped the class.")
 _REPLACED = Text(
     fr="Le micro s’est arrêté ; un autre a pris sa place.", en="The microphone stopped; another took its place."
@@ -518,6 +519,8 @@ class Lesson:
             self._advance(LessonEvent.CLOSED)
         problems = tuple(_MISSING[role] for role in _MISSING if role in run.roles_lost)
         problems += (_REPLACED,) if run.was_replaced else ()
+        problems += run.account.problems()
+        problems += (_RESUMED,) if run.report.origin == "resumed" else ()
         problems += (_STOPPED,) if run.reason == STOPPED_FROM_AFAR else ()
         self.summary = PanelSummary(
             lesson=run.report.id, duration_s=duration_s, viewers_most=run.viewers_most, problems=problems

@@ -14,6 +14,7 @@ from agent.board_source import BoardSource
 from agent.device_slot import DeviceSlot
 from agent.kept_lesson import KeptLesson
 from agent.lamp import Lamp, pictures_of
+from agent.lesson_account import LessonAccount, PupilNow
 from agent.levels import RoomLevels
 from agent.media import FrameFilters
 from agent.microphones import Change
@@ -116,9 +117,13 @@ class LessonRun:
             viewers=lambda: {view.id: pictures_of(view.sending) for view in self.publisher.viewers()},
             is_microphone_wrong=lambda: is_microphone_wrong() or self.sound.is_stranger(),
             on_change=on_change,
-            on_look=lambda: self.people.hears_again(self.lamp.has_heard_since),
+            on_look=self._looked,
             now=clock,
         )
+        self.account = LessonAccount()
+        """What went wrong for pupils."""
+        self._is_let_out = True
+        self._clock = clock
         self.talk = Talk(self.publisher, self.sound, self.people, on_change=on_talk, clock=clock)
         self.screen = SharedScreen(self.board, on_change=on_change, clock=clock)
 
@@ -126,8 +131,26 @@ class LessonRun:
         self.people.heard(viewer, message)
         self.lamp.hear_from(viewer, message)
 
+    def _looked(self) -> None:
+        self.people.hears_again(self.lamp.has_heard_since)
+        self.account.look(
+            (
+                PupilNow(
+                    self.people.pupil_of(view.id),
+                    self.lamp.verdict(view.id),
+                    view.sending.why if view.sending else "best",
+                    is_complaining=self.people.is_complaining(view.id),
+                )
+                for view in self.publisher.viewers()
+                if view.is_connected and view.is_admitted and not view.is_in_room
+            ),
+            self._clock(),
+            is_let_out=self._is_let_out,
+        )
+
     def set_on_air(self, on_air: OnAir, *, paused: bool, frozen: bool) -> None:
         """Say what the teacher lets out."""
+        self._is_let_out = on_air.sound and not paused
         self.publisher.set_on_air(on_air, paused)
         self.publisher.set_frozen(frozen)
         self.talk.set_on_air(on_air, paused)

@@ -139,6 +139,10 @@ class People:
         self._audience.settle(pupil)
         self._changed()
 
+    def is_complaining(self, viewer: str) -> bool:
+        """Say whether a connection's pupil says now that it does not hear, and did not choose so."""
+        return self._audience.is_complaining(viewer, self._clock())
+
     # --- what the lamp finds --------------------------------------------------------------------------------------
 
     def hears_again(self, has_heard_since: Callable[[str, float], bool]) -> None:

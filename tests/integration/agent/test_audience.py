@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from aiortc import RTCSessionDescription
 
 from agent.config import LessonSection
+from agent.lesson_account import DEAF_LEAST_S
 from agent.web.pin import hash_pin
 from protocol import channel
 from protocol.errors import CommandError
@@ -49,6 +52,22 @@ async def audience_is(room: Room, condition: Any) -> dict[str, Any]:
 
     audience: dict[str, Any] = await until(shown, "the panel to show the pupils as wanted")
     return audience
+
+
+async def test_the_summary_says_who_did_not_hear(broker: Broker, centre: Centre, tmp_path: Path) -> None:
+    async with running_room(room_settings(broker, tmp_path, devices={})) as room:
+        await room.press("lesson/start")
+        await room.state_is("degraded")
+        lina = await knock(centre, "v-1", "lina")
+        assert lina.data is not None
+        lina.data.send(channel.CannotHear(found="fine").model_dump_json())
+        await audience_is(room, lambda audience: audience["troubles"])
+        await asyncio.sleep(DEAF_LEAST_S + 1)
+        await room.press("lesson/stop")
+        idle = await room.state_is("idle")
+        said = [problem["en"] for problem in idle["summary"]["problems"]]
+        assert [one for one in said if re.fullmatch("1 pupil of 1 did not hear you for 1[0-9]\xa0s.", one)]
+        await lina.close()
 
 
 async def configure(centre: Centre, rev: int, access: Access) -> None:
