@@ -9,12 +9,22 @@ import pytest
 
 from controller.pki import CertificateAuthority
 from tests.broker import Broker
+from tests.postgres import Postgres
 
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
     """A certificate authority for the whole run; its certificates may be issued as often as a test likes."""
     return CertificateAuthority.create(tmp_path_factory.mktemp("pki") / "pki")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL for the whole run."""
+    server = Postgres()
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

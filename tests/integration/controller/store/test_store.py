@@ -1,16 +1,9 @@
-"""The store on both engines: SQLite and a real PostgreSQL on a private socket."""
+"""The store on both engines: SQLite and a real PostgreSQL."""
 
 from __future__ import annotations
 
 import asyncio
-import getpass
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -29,69 +22,7 @@ from controller.store.store import Store, open_store
 from protocol.errors import ConfigError
 from protocol.lesson import LessonState
 from protocol.messages import Health, RoomState
-from tests.peers import need
-
-AT = datetime(2026, 11, 23, 13, 2, 3, 456_789, tzinfo=UTC)
-
-
-def _postgres_programs() -> Path:
-    """Return the folder of initdb and pg_ctl; Debian keeps them out of PATH."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    return found[-1].parent if found else Path(need("initdb", "postgresql")).parent
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    """A PostgreSQL of this module's own: no TCP, a private socket; it refuses to run as root.
-
-    Its folder is not pytest's, which only the user of the tests may enter.
-    """
-    programs = _postgres_programs()
-    folder = Path(tempfile.mkdtemp(prefix="estrade-pg-"))
-    as_user: dict[str, int | str] = {}
-    name = getpass.getuser()
-    if os.geteuid() == 0:
-        name = "postgres"
-        account = pwd.getpwnam(name)
-        as_user = {"user": account.pw_uid, "group": account.pw_gid}
-        shutil.chown(folder, name, name)
-
-    def run(program: str, *arguments: str) -> None:
-        done = subprocess.run(
-            [programs / program, "-D", folder / "data", *arguments],
-            capture_output=True, text=True, cwd=folder, check=False, **as_user,  # type: ignore[call-overload]
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    run("initdb", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8")
-    options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
-    run("pg_ctl", "-w", "-t", "30", "-l", str(folder / "log"), "-o", options, "start")
-    try:
-        yield f"postgresql+asyncpg://{name}@/postgres?host={folder}"
-    finally:
-        run("pg_ctl", "-w", "-m", "immediate", "stop")
-        shutil.rmtree(folder)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """The address of an empty database of each kind."""
-    if request.param == "sqlite":
-        yield f"sqlite+aiosqlite:///{tmp_path / 'store' / 'estrade.db'}"
-        return
-    address: str = request.getfixturevalue("postgres")
-    yield address
-    async with open_database(address) as database, database._engine.begin() as connection:
-        await connection.run_sync(Base.metadata.drop_all)
-        await connection.exec_driver_sql("DROP TABLE alembic_version")
-
-
-@pytest.fixture
-async def store(url: str) -> AsyncIterator[Store]:
-    """A migrated store with one room."""
-    async with open_store(url) as opened:
-        await opened.rooms.put([RoomRecord("r-1", "075", "Salle B12")], now=AT)
-        yield opened
+from tests.integration.controller.store.conftest import AT
 
 
 def _event(event_id: str, kind: str = "lesson.started", seconds: int = 0) -> EventRecord:
@@ -107,17 +38,17 @@ async def test_migrations_make_exactly_the_tables_of_the_models(store: Store) ->
         assert await connection.run_sync(differences) == []
 
 
-async def test_opening_again_keeps_everything(url: str) -> None:
+async def test_opening_again_keeps_everything(database_url: str) -> None:
     for _ in range(2):
-        async with open_store(url) as store:
+        async with open_store(database_url) as store:
             await store.rooms.put([RoomRecord("r-1", "075", "Salle B12")], now=AT)
-    async with open_store(url) as store:
+    async with open_store(database_url) as store:
         assert [room.id for room in await store.rooms.all()] == ["r-1"]
 
 
-async def test_several_that_start_together_migrate_one_after_the_other(url: str) -> None:
+async def test_several_that_start_together_migrate_one_after_the_other(database_url: str) -> None:
     async def start() -> int:
-        async with open_store(url) as store:
+        async with open_store(database_url) as store:
             return len(await store.rooms.all())
 
     found = await asyncio.gather(*(asyncio.to_thread(asyncio.run, start()) for _ in range(4)))
@@ -242,7 +173,7 @@ async def test_a_write_that_fails_does_not_stop_the_next_and_one_given_up_is_don
     assert len(await store.rooms.all()) == 30
 
 
-async def test_who_reads_when_the_database_is_closed_gives_its_connection_back(url: str) -> None:
+async def test_who_reads_when_the_database_is_closed_gives_its_connection_back(database_url: str) -> None:
     """Else that stays open until it is collected, whenever that is."""
     begun, leave, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -254,7 +185,7 @@ async def test_who_reads_when_the_database_is_closed_gives_its_connection_back(u
             await db_session.execute(text("SELECT 1"))
         ended.set()
 
-    async with open_database(url) as database:
+    async with open_database(database_url) as database:
         reading = asyncio.create_task(read())
         await begun.wait()
         asyncio.get_running_loop().call_later(0.1, leave.set)
