@@ -10,7 +10,7 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controller.store.database import Database
-from controller.store.models import AuditRow, SignedIn, User
+from controller.store.tables.accounts import AuditRow, SignedIn, User
 
 Role = Literal["admin", "viewer"]
 

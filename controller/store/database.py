@@ -23,7 +23,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import InstrumentedAttribute
 
-from controller.store.models import Base
+from controller.store.tables import Base
 from protocol.errors import ConfigError, StoreError
 
 log = logging.getLogger(__name__)

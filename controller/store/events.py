@@ -11,7 +11,7 @@ from sqlalchemy import and_, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controller.store.database import Database
-from controller.store.models import EventRow
+from controller.store.tables.events import EventRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controller.store.database import Database
-from controller.store.models import Lesson, StandingLink
+from controller.store.tables.lessons import Lesson, StandingLink
 
 
 @dataclass(frozen=True, slots=True)

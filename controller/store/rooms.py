@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controller.store.database import Database
-from controller.store.models import Room, RoomLast
+from controller.store.tables.rooms import Room, RoomLast
 from protocol.messages import Health, RoomState
 
 

@@ -16,9 +16,9 @@ from controller.store.accounts import Account, AuditRecord
 from controller.store.database import open_database
 from controller.store.events import EventRecord
 from controller.store.lessons import LessonRecord, LinkRecord
-from controller.store.models import Base
 from controller.store.rooms import LastReport, RoomRecord
 from controller.store.store import Store, open_store
+from controller.store.tables import Base
 from protocol.errors import ConfigError
 from protocol.lesson import LessonState
 from protocol.messages import Health, RoomState

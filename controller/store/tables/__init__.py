@@ -1,0 +1,6 @@
+"""The tables. No code, no link and no token of a session stands in them in clear (docs/adr/0004)."""
+
+from controller.store.tables import accounts, events, lessons, rooms
+from controller.store.tables.base import Base
+
+__all__ = ["Base", "accounts", "events", "lessons", "rooms"]
