@@ -18,7 +18,7 @@ from controller.fleet import Fleet
 from controller.keys import load_keys
 from controller.lessons import LessonBook
 from controller.signin import hash_password, random_password
-from controller.store.accounts import Account, AuditRecord
+from controller.store.accounts import Account, AuditRecord, Grant, widest
 from controller.store.rooms import RoomRecord
 from controller.store.store import Store, open_store
 from protocol.errors import ConfigError
@@ -39,8 +39,8 @@ def _say(options: argparse.Namespace, text: str, fields: Any) -> None:
     sys.stdout.write((json.dumps(fields, ensure_ascii=False) if options.json else text) + "\n")
 
 
-async def _note(store: Store, act: str, subject: str) -> None:
-    await store.accounts.note(AuditRecord(datetime.now(UTC), "command line", act, subject, "ok"))
+async def _note(store: Store, act: str, subject: str, room: str | None = None) -> None:
+    await store.accounts.note(AuditRecord(datetime.now(UTC), "command line", act, subject, "ok", room, "command-line"))
 
 
 def add_user(options: argparse.Namespace) -> int:
@@ -50,7 +50,7 @@ def add_user(options: argparse.Namespace) -> int:
     if not 1 <= len(name) <= 80:
         raise ConfigError("an account's name has 1 to 80 characters", code="args-invalid")
     password = random_password() if options.random else _ask_password(from_stdin=options.password_stdin)
-    account = Account(name, options.role, hash_password(password))
+    account = Account(name, (Grant(options.role),), hash_password(password))
 
     async def work(store: Store) -> None:
         await store.accounts.put(account, now=datetime.now(UTC))
@@ -83,7 +83,7 @@ def list_users(options: argparse.Namespace) -> int:
     """``user list``."""
 
     async def work(store: Store) -> None:
-        users = [{"name": account.name, "role": account.role} for account in await store.accounts.all()]
+        users = [{"name": account.name, "role": widest(account.grants)} for account in await store.accounts.all()]
         _say(options, "\n".join(f"{user['name']}\t{user['role']}" for user in users), {"users": users})
 
     _with_store(load(options.config), work)
@@ -135,7 +135,7 @@ def _add_rooms(options: argparse.Namespace, rooms: list[RoomRecord]) -> int:
     async def work(store: Store) -> None:
         await store.rooms.put(rooms, now=datetime.now(UTC))
         for room in rooms:
-            await _note(store, "room.add", room.id)
+            await _note(store, "room.add", room.id, room.id)
         _show_rooms(options, await _book(config, store), rooms)
 
     _with_store(config, work)

@@ -26,9 +26,9 @@ class Audit:
         self._saving = asyncio.Lock()
         self._not_saved = asyncio.Event()
 
-    async def note(self, actor: str, act: str, subject: str, outcome: str) -> None:
+    async def note(self, actor: str, act: str, subject: str, outcome: str, *, room: str | None = None) -> None:
         """Write a line; one that the database does not take is kept for `run`, for the act has been done."""
-        self._unsaved.append(AuditRecord(self._now(), actor[:80], act, subject[:80], outcome))
+        self._unsaved.append(AuditRecord(self._now(), actor[:80], act, subject[:80], outcome, room))
         try:
             await self.save()
         except StoreError:

@@ -13,7 +13,7 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from controller.store.accounts import Account, Role, SignedInRecord
+from controller.store.accounts import Account, Grant, SignedInRecord
 from controller.store.store import Store
 from controller.throttle import FailureThrottle, address_key
 from protocol.errors import AccessError, StoreError
@@ -74,8 +74,8 @@ class SignIns:
         self._by_name = FailureThrottle(mono, most=5, most_overall=10_000)
         self._by_address = FailureThrottle(mono, most=10, most_overall=300)
 
-    async def sign_in(self, name: str, password: str, address: str) -> tuple[str, Role]:
-        """Return a new token and the account's role.
+    async def sign_in(self, name: str, password: str, address: str) -> tuple[str, tuple[Grant, ...]]:
+        """Return a new token and what the account may do.
 
         Raises AccessError ``sign-in-failed``, after the same work for a name that does not exist, and
         ``sign-in-throttled`` with ``retry_after_s``. An attempt counts as a failure until it has gone well, so that
@@ -94,19 +94,19 @@ class SignIns:
         account = await self._store.accounts.get(name)
         async with self._hashing:
             is_right = await asyncio.to_thread(_is_right, account.password_hash if account else None, password)
-        if account is None or not is_right:
+        if account is None or account.password_hash is None or not is_right:
             raise AccessError("the name or the password is wrong", code="sign-in-failed")
         self._by_name.forgive(by_name)
         self._by_address.forgive(address)
         if _hasher.check_needs_rehash(account.password_hash):
             async with self._hashing:
                 fresh = await asyncio.to_thread(hash_password, password)
-            await self._store.accounts.put(Account(account.name, account.role, fresh), now=self._now())
+            await self._store.accounts.put(Account(account.name, account.grants, fresh), now=self._now())
         now = self._now()
         await self._store.accounts.forget_old(created_before=now - LONGEST, seen_before=now - IDLE)
         token = secrets.token_urlsafe(32)
         await self._store.accounts.sign_in(account.name, token_sha256(token), now=now)
-        return token, account.role
+        return token, account.grants
 
     async def who(self, token: str) -> SignedInRecord | None:
         """Return who holds a token that has not run out, and note that it was used."""

@@ -112,7 +112,7 @@ class SessionView(Wire):
     """``GET /api/v1/session``: who is signed in."""
 
     name: str
-    role: Literal["admin", "viewer"]
+    role: Literal["admin", "teacher", "viewer"]
 
 
 class RoomView(Wire):

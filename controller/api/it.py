@@ -24,6 +24,7 @@ from controller.api.security import (
 )
 from controller.centre import Centre
 from controller.signin import LONGEST, token_sha256
+from controller.store.accounts import widest
 from controller.store.events import EventRecord
 from protocol.errors import EstradeError, StoreError
 from protocol.messages import CheckSeen, LessonMute, LessonPropose, LessonStop
@@ -47,7 +48,7 @@ async def sign_in(body: SignIn, request: Request, response: Response) -> Session
     """Sign in; the token goes into a cookie that no script can read."""
     centre = centre_of(request)
     try:
-        token, role = await centre.sign_ins.sign_in(body.name, body.password, client_address(request))
+        token, grants = await centre.sign_ins.sign_in(body.name, body.password, client_address(request))
     except EstradeError as error:
         if error.code == "sign-in-failed":  # a name that is none may be a password typed in the wrong place
             is_known = await centre.store.accounts.get(body.name) is not None
@@ -65,14 +66,14 @@ async def sign_in(body: SignIn, request: Request, response: Response) -> Session
         samesite="lax",
     )
     response.headers["Cache-Control"] = "no-store"
-    return SessionView(name=body.name, role=role)
+    return SessionView(name=body.name, role=widest(grants))
 
 
 @router.get("/session", dependencies=[guarded(Permission.IT_READ)])
 async def session(request: Request) -> SessionView:
     """Say who is signed in."""
     who = who_of(request)
-    return SessionView(name=who.name, role=who.role)
+    return SessionView(name=who.name, role=widest(who.grants))
 
 
 @router.delete("/session", dependencies=[guarded(Permission.PUBLIC)])
@@ -159,9 +160,9 @@ async def _act(request: Request, room: str, command: str, args: BaseModel) -> Ac
         reply = controller_reply(centre.config.instance, room)
         await centre.caller.call(topic, args, reply_topic=reply, timeout_s=ACT_TIMEOUT_S)
     except EstradeError as error:
-        await centre.audit.note(who, command, room, error.code)
+        await centre.audit.note(who, command, room, error.code, room=room)
         raise
-    await centre.audit.note(who, command, room, "ok")
+    await centre.audit.note(who, command, room, "ok", room=room)
     return ActAnswer()
 
 

@@ -4,22 +4,42 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, false, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controller.store.database import Database
-from controller.store.tables.accounts import AuditRow, SignedIn, User
+from controller.store.tables.accounts import AuditRow, GrantRow, SignedIn, User
 
-Role = Literal["admin", "viewer"]
+Role = Literal["admin", "teacher", "viewer"]
+EVERYWHERE = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role, and where it holds: everywhere, or ``territory:``, ``school:``, ``room:`` with an id."""
+
+    role: Role
+    scope: str = EVERYWHERE
+
+
+_BY_WIDTH: tuple[Role, ...] = ("admin", "teacher", "viewer")
+
+
+def widest(grants: tuple[Grant, ...]) -> Role:
+    """Return the role of these that may do most, wherever it holds."""
+    held = {grant.role for grant in grants}
+    return next((role for role in _BY_WIDTH if role in held), "viewer")
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
+    """Somebody of IT, or a teacher; ``password_hash`` None: signs in elsewhere."""
+
     name: str
-    role: Role
-    password_hash: str
+    grants: tuple[Grant, ...]
+    password_hash: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +47,22 @@ class SignedInRecord:
     """A browser that signed in."""
 
     name: str
-    role: Role
+    grants: tuple[Grant, ...]
     created_at: datetime
     seen_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """One act of a person: ``outcome`` is ok or an error's code."""
+    """One act of a person: ``outcome`` is ok or an error's code, ``room`` the one it was done to, if to one."""
 
     at: datetime
     actor: str
     act: str
     subject: str
     outcome: str
+    room: str | None = None
+    kind: Literal["account", "command-line"] = "account"
 
 
 class Accounts:
@@ -51,13 +73,17 @@ class Accounts:
 
     async def all(self) -> list[Account]:
         async with self._database.read() as db_session:
-            rows = await db_session.scalars(select(User).order_by(User.name))
-            return [Account(row.name, cast(Role, row.role), row.password_hash) for row in rows]
+            rows = list(await db_session.scalars(select(User).order_by(User.name)))
+            grants = await _grants(db_session)
+            return [Account(row.name, grants.get(row.name, ()), row.password_hash) for row in rows]
 
     async def get(self, name: str) -> Account | None:
         async with self._database.read() as db_session:
             row = await db_session.get(User, name)
-            return Account(row.name, cast(Role, row.role), row.password_hash) if row is not None else None
+            if row is None:
+                return None
+            grants = await _grants(db_session, name)
+            return Account(row.name, grants.get(name, ()), row.password_hash)
 
     async def put(self, account: Account, *, now: datetime) -> None:
         """Make or change an account; every browser signed in with it is signed out."""
@@ -65,12 +91,13 @@ class Accounts:
         async def work(db_session: AsyncSession) -> None:
             row = await db_session.get(User, account.name)
             if row is None:
-                db_session.add(
-                    User(name=account.name, role=account.role, password_hash=account.password_hash, added_at=now)
-                )
+                db_session.add(User(name=account.name, password_hash=account.password_hash, added_at=now))
+                await db_session.flush()
             else:
-                row.role, row.password_hash = account.role, account.password_hash
+                row.password_hash = account.password_hash
                 await db_session.execute(delete(SignedIn).where(SignedIn.user == account.name))
+                await db_session.execute(delete(GrantRow).where(GrantRow.user == account.name))
+            db_session.add_all(GrantRow(user=account.name, **asdict(grant)) for grant in account.grants)
 
         await self._database.write(work)
 
@@ -81,14 +108,14 @@ class Accounts:
         await self._database.write(work)
 
     async def signed_in(self, token_sha256: str) -> SignedInRecord | None:
-        """Return who holds the token, whatever its age."""
-        query = select(SignedIn, User.role).join(User, User.name == SignedIn.user)
+        """Return who holds the token, whatever its age; nobody when the account is switched off."""
+        query = select(SignedIn).join(User, User.name == SignedIn.user).where(User.is_off == false())
         async with self._database.read() as db_session:
-            found = (await db_session.execute(query.where(SignedIn.token_sha256 == token_sha256))).first()
-            if found is None:
+            row = await db_session.scalar(query.where(SignedIn.token_sha256 == token_sha256))
+            if row is None:
                 return None
-            row, role = found
-            return SignedInRecord(row.user, cast(Role, role), row.created_at, row.seen_at)
+            grants = await _grants(db_session, row.user)
+            return SignedInRecord(row.user, grants.get(row.user, ()), row.created_at, row.seen_at)
 
     async def seen(self, token_sha256: str, *, now: datetime) -> None:
         async def work(db_session: AsyncSession) -> None:
@@ -125,8 +152,22 @@ class Accounts:
         """Return the newest lines of the audit, newest first."""
         async with self._database.read() as db_session:
             rows = await db_session.scalars(select(AuditRow).order_by(AuditRow.seq.desc()).limit(most))
-            return [AuditRecord(row.at, row.actor, row.act, row.subject, row.outcome) for row in rows]
+            return [
+                AuditRecord(row.at, row.actor, row.act, row.subject, row.outcome, row.room, cast(Any, row.kind))
+                for row in rows
+            ]
 
     async def forget_audit(self, before: datetime, most: int) -> int:
         """Delete at most ``most`` old lines of the audit; return how many."""
         return await self._database.forget(AuditRow.seq, AuditRow.at < before, most)
+
+
+async def _grants(db_session: AsyncSession, user: str | None = None) -> dict[str, tuple[Grant, ...]]:
+    """Return what each account may do, or one, in a steady order."""
+    query = select(GrantRow).order_by(GrantRow.user, GrantRow.role, GrantRow.scope)
+    if user is not None:
+        query = query.where(GrantRow.user == user)
+    found: dict[str, tuple[Grant, ...]] = {}
+    for row in await db_session.scalars(query):
+        found[row.user] = (*found.get(row.user, ()), Grant(cast(Role, row.role), row.scope))
+    return found

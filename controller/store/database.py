@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Connection, delete, event, inspect, make_u
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import InstrumentedAttribute
 
 from controller.store.tables import Base
@@ -111,18 +111,12 @@ class Database:
 
     async def put_rows(self, table: type[Base], rows: Sequence[Mapping[str, Any]], *, changed: Sequence[str]) -> None:
         """Insert rows; of those whose primary key is known, change these columns alone. One statement for all."""
-        if not rows:
-            return
-        make = postgresql.insert if self.dialect == "postgresql" else sqlite.insert
-        statement: Any = make(table)
-        key = [column.name for column in inspect(table).primary_key]
-        values = {name: statement.excluded[name] for name in changed}
-        statement = statement.on_conflict_do_update(index_elements=key, set_=values)
 
         async def work(db_session: AsyncSession) -> None:
-            await db_session.execute(statement, rows)
+            await put_rows(db_session, table, rows, lambda given: {name: given[name] for name in changed})
 
-        await self.write(work)
+        if rows:
+            await self.write(work)
 
     async def forget(self, key: InstrumentedAttribute[Any], is_old: ColumnElement[bool], most: int) -> int:
         """Delete the first ``most`` rows that are old, by their primary key ``key``; return how many there were.
@@ -204,6 +198,28 @@ class Database:
         return self._takes_writes
 
 
+async def put_rows(
+    db_session: AsyncSession,
+    table: type[Base],
+    rows: Sequence[Mapping[str, Any]],
+    changed: Callable[[Any], Mapping[str, Any]] = lambda given: {},
+) -> None:
+    """Insert rows, one statement for all; a row whose primary key is known becomes what ``changed`` says of it.
+
+    ``changed`` is given the columns of the row that was to be inserted, and returns new values by column; by none the
+    known row stays as it is.
+    """
+    make = postgresql.insert if db_session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement: Any = make(table)
+    key = [column.name for column in inspect(table).primary_key]
+    values = changed(statement.excluded)
+    if values:
+        statement = statement.on_conflict_do_update(index_elements=key, set_=values)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=key)
+    await db_session.execute(statement, rows)
+
+
 def _fail(done: asyncio.Future[Any], error: Exception) -> None:
     if not done.done():
         done.set_exception(error)
@@ -215,7 +231,11 @@ async def open_database(url: str) -> AsyncIterator[Database]:
     """Open, migrate and serve a database; raise ConfigError ``database-unusable`` when that cannot be."""
     try:
         engine = _engine(url)
-        await upgrade(engine)
+        try:
+            await upgrade(engine)
+        except BaseException:
+            await engine.dispose()
+            raise
     except (DBAPIError, OSError, ImportError) as error:
         shown = make_url(url).render_as_string(hide_password=True)
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
@@ -271,10 +291,31 @@ async def upgrade(engine: AsyncEngine) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
-    async with _file_lock(engine), engine.begin() as connection:
+    async with _file_lock(engine), engine.connect() as connection, _unreferenced(connection):
         if engine.dialect.name == "postgresql":
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         await connection.run_sync(run)
+        await connection.commit()
+
+
+@contextlib.asynccontextmanager
+async def _unreferenced(connection: AsyncConnection) -> AsyncIterator[None]:
+    """Begin SQLite's transaction, with its foreign keys let alone; PostgreSQL needs neither.
+
+    The driver begins one by itself before rows are changed and not before tables are, so a migration that is
+    interrupted would stay half done. And a table is changed by being made anew: dropping the old one would take along
+    every row that names one of its rows (https://sqlite.org/lang_altertable.html, 7).
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    await connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    await connection.exec_driver_sql("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        await connection.rollback()
+        await connection.exec_driver_sql("PRAGMA foreign_keys=ON")
 
 
 @contextlib.asynccontextmanager

@@ -5,24 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import case, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from controller.store.database import Database
-from controller.store.tables.rooms import Room, RoomLast
+from controller.store.database import Database, put_rows
+from controller.store.tables.rooms import Room, RoomLast, School, Territory
 from protocol.messages import Health, RoomState
+
+ZONE = "Europe/Paris"
+"""Where the school is that a new territory begins with, until somebody says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoomRecord:
-    """A registered room, with the revision of the config document it was last sent."""
+    """A registered room, with the revision of the config document it was last sent.
+
+    ``school`` empty, when it is put: the one that it is in, or that its territory begins with, of the same id.
+    """
 
     id: str
     territory: str
     name: str
     config_rev: int = 0
     config_sha256: str = ""
+    school: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,7 @@ class LastReport:
 
 
 def _record(row: Room) -> RoomRecord:
-    return RoomRecord(row.id, row.territory, row.name, row.config_rev, row.config_sha256)
+    return RoomRecord(row.id, row.territory, row.name, row.config_rev, row.config_sha256, row.school)
 
 
 class Rooms:
@@ -57,11 +65,16 @@ class Rooms:
             return _record(row) if row is not None else None
 
     async def put(self, rooms: Iterable[RoomRecord], *, now: datetime) -> None:
-        """Make rooms known, or give known ones a new name and territory; their config is left alone."""
+        """Make rooms known, or give known ones a new name and territory; their config is left alone.
+
+        A new territory begins with one school. A room that comes into another territory leaves its school.
+        """
+        rooms = list(rooms)
         rows = [
             {
                 "id": room.id,
                 "territory": room.territory,
+                "school": room.school or room.territory,
                 "name": room.name,
                 "added_at": now,
                 "config_rev": 0,
@@ -69,7 +82,22 @@ class Rooms:
             }
             for room in rooms
         ]
-        await self._database.put_rows(Room, rows, changed=("territory", "name"))
+        territories = [{"id": territory, "name": territory} for territory in {room.territory for room in rooms}]
+        schools = [
+            {**territory, "territory": territory["id"], "zone": ZONE, "added_at": now} for territory in territories
+        ]
+
+        def changed(given: Any) -> dict[str, Any]:
+            stays = case((Room.territory == given.territory, Room.school), else_=given.school)
+            return {"territory": given.territory, "name": given.name, "school": stays}
+
+        async def work(db_session: AsyncSession) -> None:
+            await put_rows(db_session, Territory, territories)
+            await put_rows(db_session, School, schools)
+            await put_rows(db_session, Room, rows, changed)
+
+        if rows:
+            await self._database.write(work)
 
     async def set_configs(self, configs: Mapping[str, tuple[int, str]]) -> None:
         """Remember which document, as revision and SHA-256, each room was sent."""

@@ -25,7 +25,7 @@ from schemathesis.core.result import Ok
 
 from controller.api.app import ROUTERS
 from controller.signin import hash_password
-from controller.store.accounts import Account
+from controller.store.accounts import Account, Grant
 from controller.store.store import open_store
 from tests.broker import Broker
 from tests.fuzz.test_sdp import mutated
@@ -163,7 +163,9 @@ async def test_every_request_has_an_answer_that_is_no_fault_of_ours(
     config = centre_config(tmp_path / "centre", broker)
     await register(config)
     async with open_store(config.database) as store:
-        await store.accounts.put(Account("admin", "admin", await asyncio.to_thread(hash_password, "x")), now=now())
+        await store.accounts.put(
+            Account("admin", (Grant("admin"),), await asyncio.to_thread(hash_password, "x")), now=now()
+        )
     async with running_centre(config) as centre, scripted_room(broker) as room:
         await room.start()
         await centre.sign_in("admin", "x")  # before wrong passwords are counted

@@ -985,7 +985,7 @@ export interface SendingStopped {
 /** ``GET /api/v1/session``: who is signed in. */
 export interface SessionView {
   name: string;
-  role: "admin" | "viewer";
+  role: "admin" | "teacher" | "viewer";
 }
 
 /** ``POST /api/recording/share``: send it to the centre and make a link. */

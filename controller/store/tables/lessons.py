@@ -1,4 +1,4 @@
-"""Lessons and standing links."""
+"""Lessons, standing links, and codes for the screen of another computer."""
 
 from __future__ import annotations
 
@@ -31,3 +31,15 @@ class StandingLink(Base):
     room: Mapped[str] = mapped_column(ForeignKey("rooms.id", ondelete="CASCADE"), index=True)
     made_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
+
+
+class ScreenCode(Base):
+    """A code with which another computer may show its screen in a room, once; only its SHA-256."""
+
+    __tablename__ = "screen_codes"
+    code_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    room: Mapped[str] = mapped_column(ForeignKey("rooms.id", ondelete="CASCADE"), index=True)
+    lesson: Mapped[str] = mapped_column(String(64))
+    jti: Mapped[str] = mapped_column(String(64))
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from controller.signin import hash_password
-from controller.store.accounts import Account
+from controller.store.accounts import Account, Grant
 from controller.store.rooms import RoomRecord
 from controller.store.store import open_store
 from mqttlink import Link, LinkSettings, Message
@@ -40,7 +40,7 @@ HASH = hash_password("correct horse")
 
 async def _with_admin(centre: RunningCentre) -> RunningCentre:
     async with open_store(centre.config.database) as store:
-        await store.accounts.put(Account("admin", "admin", HASH), now=now())
+        await store.accounts.put(Account("admin", (Grant("admin"),), HASH), now=now())
     await centre.sign_in()
     return centre
 

@@ -17,7 +17,7 @@ from controller.api.security import HEADERS, MOST_BODY_BYTES, STRICT_POLICY, Per
 from controller.centre import ARRIVALS_AT_ONCE
 from controller.sdp import MOST_SDP_BYTES
 from controller.signin import hash_password
-from controller.store.accounts import Account
+from controller.store.accounts import Account, Grant
 from controller.store.store import open_store
 from tests.integration.controller.scripted import OFFER, ROOM, SDP, RunningCentre, ScriptedRoom, now
 
@@ -114,7 +114,9 @@ async def test_a_stolen_database_opens_nothing(centre: RunningCentre, room: Scri
     """Neither a password nor a session, neither a ticket nor a link or code lies in it, as it is or in base64."""
     password = "correct horse battery staple"
     async with open_store(centre.config.database) as store:
-        await store.accounts.put(Account("admin", "admin", await asyncio.to_thread(hash_password, password)), now=now())
+        await store.accounts.put(
+            Account("admin", (Grant("admin"),), await asyncio.to_thread(hash_password, password)), now=now()
+        )
     await centre.sign_in("admin", password)
     access = await room.access()
     ticket = (await centre.join(code=access.code))["token"]

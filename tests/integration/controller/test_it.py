@@ -16,7 +16,7 @@ import pytest
 from controller.api.app import ROUTERS
 from controller.api.security import Permission, permission_of
 from controller.signin import IDLE, hash_password, token_sha256
-from controller.store.accounts import Account
+from controller.store.accounts import Account, Grant
 from controller.store.events import EventRecord
 from controller.store.rooms import RoomRecord
 from controller.store.store import open_store
@@ -46,8 +46,8 @@ HASH = hash_password("correct horse")
 async def staffed(centre: RunningCentre) -> RunningCentre:
     """The centre with an administrator, a viewer, and nobody signed in."""
     async with open_store(centre.config.database) as store:
-        await store.accounts.put(Account("admin", "admin", HASH), now=now())
-        await store.accounts.put(Account("looker", "viewer", HASH), now=now())
+        await store.accounts.put(Account("admin", (Grant("admin"),), HASH), now=now())
+        await store.accounts.put(Account("looker", (Grant("viewer"),), HASH), now=now())
     return centre
 
 
@@ -269,7 +269,7 @@ async def test_a_live_stream_ends_with_the_sign_in_that_opened_it(tmp_path: Path
     config = centre_config(tmp_path / "centre", broker)
     await register(config)
     async with running_centre(config, sign_in_check_s=0.2) as centre, open_store(config.database) as store:
-        await store.accounts.put(Account("admin", "admin", HASH), now=now())
+        await store.accounts.put(Account("admin", (Grant("admin"),), HASH), now=now())
         await centre.sign_in()
         async with centre.http.stream("GET", "/api/v1/events") as response:
             stream = Stream(response)
@@ -280,7 +280,7 @@ async def test_a_live_stream_ends_with_the_sign_in_that_opened_it(tmp_path: Path
             stream = Stream(response)
             await stream.next("room")
             if how == "a new password":
-                await store.accounts.put(Account("admin", "admin", HASH), now=now())
+                await store.accounts.put(Account("admin", (Grant("admin"),), HASH), now=now())
             else:
                 token = token_sha256(centre.http.cookies["estrade"])
                 await store.accounts.seen(token, now=now() - IDLE - timedelta(seconds=1))
