@@ -117,7 +117,8 @@ $(STAMPS)/lock: requirements/lock.txt $(STAMPS)/build
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements/lock.txt
 	@touch $@
 
-$(STAMPS)/project: pyproject.toml $(STAMPS)/lock
+# pip builds what is written in C beside its source.
+$(STAMPS)/project: pyproject.toml setup.py $(wildcard agent/*/*.c) $(STAMPS)/lock
 	@PYTHONWARNINGS='ignore:Editable installation' \
 	  $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -1,32 +1,29 @@
 """A frame's packets, written once for all viewers whose headers and tags are equally long, and finished for each.
 
 A `Burst` is an image of at most `BURST_PACKETS` packets with room for the header in front of each payload and for the
-SRTP tag behind it. What the headers of all viewers have in common is written once more for all of them; for a viewer
-the image is copied to the workbench, ten bytes of each header are written, each packet is protected where it lies, and
-the kernel is handed the whole run (UDP_SEGMENT wants equal sizes, of which the last may be shorter). The loop over the
-viewers is in `agent.streams.lanes`.
+SRTP tag behind it. What the headers of all viewers have in common is written once more for all of them. The rest is
+done for each viewer in ``fan_loop.c``: the image is copied, ten bytes of each header are written, each packet is
+protected where it lies, and the kernel is handed whole runs of them.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from functools import cache, lru_cache
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate, repeat
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from agent.streams import wire_path
+from agent.streams.fan_loop import MOST_BYTES, MOST_PACKETS
 from agent.streams.packetize import MAX_PAYLOAD
 
 BURST_PACKETS = 10
-"""What leaves in one go: a router of a thin line has place for as many behind each other. The kernel takes 64."""
-_UDP, _UDP_SEGMENT = 17, 103
+"""What leaves in one go: a router of a thin line has place for as many behind each other."""
 _MARKER = 0x80
 _FIXED = 12
 """Bytes of a header without extensions."""
 _OWN_AT, _OWN = 2, struct.Struct("!HLL")
 """Where in a header a viewer's own stands: sequence number, RTP time, SSRC."""
-write_own = _OWN.pack_into
 
 
 class Shape(NamedTuple):
@@ -36,37 +33,16 @@ class Shape(NamedTuple):
     tag: int
 
 
-class Run(NamedTuple):
-    """Packets that the kernel takes in one call: on the workbench, in its words, and how long all but the last are."""
-
-    packets: int
-    buffers: tuple[memoryview]
-    ancillary: tuple[tuple[int, int, bytes], ...]
-    segment: int
-
-    def singles(self) -> list[memoryview]:
-        """Return the packets one by one, for where the kernel takes no runs."""
-        (whole,) = self.buffers
-        return [whole[at : at + self.segment] for at in range(0, len(whole), self.segment)]
-
-
 class Layout(NamedTuple):
-    """Where packets of certain sizes lie on the workbench; frames of the same sizes share it."""
+    """Where in an image packets of certain sizes lie; frames of the same sizes share it."""
 
     packets: int
     payload_bytes: int
-    place: memoryview
-    """Of all of them."""
     offsets: tuple[int, ...]
-    own_at: tuple[int, ...]
-    """Where a viewer's own stands in each header, for `write_own`."""
-    pointers: tuple[Any, ...]
-    """Of each packet, for libsrtp."""
-    lengths: bytes
-    """Of each packet without its tag, as libsrtp reads them."""
-    lengths_place: memoryview
-    """Where it reads and changes them."""
-    runs: tuple[Run, ...]
+    sizes: tuple[int, ...]
+    """Of each packet without its tag."""
+    packed_sizes: bytes
+    """As `fan_loop.Rows.send` takes them."""
 
 
 class Burst(NamedTuple):
@@ -84,10 +60,8 @@ _MOST_HEADER, _MOST_TAG = 128, 16
 MOST_PAYLOAD = 1_500
 """A packet of sound is as long as its encoder made it (RFC 7587 §4.2 has at most 1275 bytes)."""
 assert MAX_PAYLOAD <= MOST_PAYLOAD
-WORKBENCH = wire_path.Workbench(BURST_PACKETS * (_MOST_HEADER + MOST_PAYLOAD + _MOST_TAG), BURST_PACKETS)
-"""One for all: a burst leaves before the next one is begun. For the loop's thread alone."""
-
-_pointer = lru_cache(1024)(WORKBENCH.pointer)
+assert BURST_PACKETS <= MOST_PACKETS
+assert BURST_PACKETS * (_MOST_HEADER + MOST_PAYLOAD + _MOST_TAG) <= MOST_BYTES
 
 
 def bursts(payloads: Sequence[bytes], shape: Shape) -> tuple[Burst, ...]:
@@ -109,47 +83,9 @@ def _burst(payloads: Sequence[bytes], first: int, shape: Shape, *, is_last: bool
 
 @lru_cache(512)
 def _layout(sizes: tuple[int, ...], shape: Shape) -> Layout:
-    ends = tuple(accumulate(shape.header + size + shape.tag for size in sizes))
-    offsets = (0, *ends[:-1])
-    lengths = struct.pack(f"={len(sizes)}i", *(shape.header + size for size in sizes))
-    return Layout(
-        len(sizes),
-        sum(sizes),
-        WORKBENCH.view[: ends[-1]],
-        offsets,
-        tuple(offset + _OWN_AT for offset in offsets),
-        tuple(map(_pointer, offsets)),
-        lengths,
-        WORKBENCH.lengths[: len(lengths)],
-        _runs(offsets, ends),
-    )
-
-
-def _runs(offsets: Sequence[int], ends: Sequence[int]) -> tuple[Run, ...]:
-    """Cut packets that lie behind each other into as few runs as UDP_SEGMENT allows."""
-    view = WORKBENCH.view
-    runs: list[Run] = []
-    begun = 0
-    for number in range(len(ends)):
-        size, following = ends[number] - offsets[number], number + 1
-        segment = ends[begun] - offsets[begun]
-        if following < len(ends) and size == segment and ends[following] - offsets[following] <= segment:
-            continue
-        runs.append(
-            Run(
-                following - begun,
-                (view[offsets[begun] : ends[number]],),
-                _segments(segment) if following - begun > 1 else (),
-                segment,
-            )
-        )
-        begun = following
-    return tuple(runs)
-
-
-@cache
-def _segments(size: int) -> tuple[tuple[int, int, bytes], ...]:
-    return ((_UDP, _UDP_SEGMENT, struct.pack("=H", size)),)
+    packets = [shape.header + size for size in sizes]
+    offsets = tuple(accumulate((size + shape.tag for size in packets[:-1]), initial=0))
+    return Layout(len(sizes), sum(sizes), offsets, tuple(packets), struct.pack(f"={len(sizes)}H", *packets))
 
 
 class Headers:
@@ -176,7 +112,7 @@ class Headers:
         return self._before
 
     def image(self, burst: Burst, send_time: int) -> bytearray:
-        """Return the image of a burst with its headers but for what is a viewer's own (`write_own`)."""
+        """Return the image of a burst with its headers but for what is a viewer's own."""
         image = bytearray(burst.image)
         block = self._block(send_time)
         offsets = burst.layout.offsets
@@ -184,6 +120,13 @@ class Headers:
         if burst.is_last:
             image[offsets[-1] + 1] |= _MARKER
         return image
+
+    @staticmethod
+    def own(image: bytearray, layout: Layout, first: int, rtp: int, ssrc: int) -> Iterator[bytes]:
+        """Return the packets of an image one by one, without place for tags: for where no socket is ours."""
+        for sequence, (offset, size) in enumerate(zip(layout.offsets, layout.sizes, strict=True), first):
+            _OWN.pack_into(image, offset + _OWN_AT, sequence & 0xFFFF, rtp, ssrc)
+            yield bytes(image[offset : offset + size])
 
     def single(self, payload_type: int, ssrc: int, *, marker: bool, sequence: int, rtp: int, send_time: int) -> bytes:
         """Return the header of a packet that leaves by itself, with the extensions of this track."""

@@ -1,33 +1,33 @@
-"""The loop that each packet of each viewer goes through.
+"""Who is sent the same bursts, and what of them is known.
 
 What is dear about twenty viewers is less the work than that each one's memory is fetched again for every 20 ms of
 sound. So viewers who are given the same frames with the same headers are a column: what it has sent is counted and kept
-once for all of them, and of a viewer the loop reads four values and writes none.
+once for all of them, and the loop over them (``fan_loop.c``) reads one line of a packed array for each.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import repeat
 
 from agent.streams.clock import RoomClock
-from agent.streams.datagrams import WORKBENCH, Burst, Headers, write_own
+from agent.streams.datagrams import Burst, Headers
 from agent.streams.encoders import EncodedFrame
+from agent.streams.fan_loop import Rows
 from agent.streams.history import KEPT_BURSTS, KEPT_PACKETS, KEPT_S, History, Sent, Stretch
-from agent.streams.wire_path import DirectPath, Numbers
+from agent.streams.wire_path import PROTECT, DirectPath, Numbers
 
 log = logging.getLogger(__name__)
 
-_Row = tuple[DirectPath, int, int, int]
+_Member = tuple[DirectPath, int, int, int]
 """Of a viewer: its way, the sequence number of its column's packet 0, its RTP time 0, its SSRC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """What the viewers of one track of a room have in common. ``on_packet`` hears when a burst begins to leave."""
+    """What the viewers of one track of a room have in common. ``on_packet`` hears that a burst left."""
 
     clock: RoomClock
     rate_hz: int
@@ -47,58 +47,68 @@ class Column:
         """RTP time, counted from a viewer's RTP time 0, and time of capture of what left last."""
         self.log: deque[Sent] = deque(maxlen=KEPT_BURSTS)
         self._track = track
-        self._members: dict[Lane, _Row] = {}
-        self._rows: tuple[_Row, ...] | None = ()
+        self._members: dict[Lane, _Member] = {}
+        self._rows: Rows | None = None
+        """None: to be packed anew."""
+        self._direct: list[DirectPath] = []
+        """Whose these rows are."""
+        self._relayed: list[_Member] = []
+        """Who has no socket of ours."""
 
     @property
     def is_empty(self) -> bool:
         """Say whether nobody is in it."""
         return not self._members
 
-    def add(self, lane: Lane, row: _Row) -> None:
+    def add(self, lane: Lane, member: _Member) -> None:
         """Let a lane in. For `Lane.join`."""
-        self._members[lane], self._rows = row, None
+        self._members[lane] = member
+        member[0].listen(self._forget_rows)
+        self._forget_rows()
 
     def remove(self, lane: Lane) -> None:
         """Let a lane out. For `Lane.join`."""
-        del self._members[lane]
+        self._members.pop(lane)[0].ignore(self._forget_rows)
+        self._forget_rows()
+
+    def _forget_rows(self) -> None:
         self._rows = None
+
+    def _pack_rows(self) -> Rows:
+        direct = [member for member in self._members.values() if member[0].is_direct]
+        self._relayed = [member for member in self._members.values() if member[0].is_direct is False]
+        self._direct = [path for path, *_ in direct]
+        self._rows = Rows(
+            PROTECT, self.headers.shape.tag, tuple([path.row(first, rtp, ssrc) for path, first, rtp, ssrc in direct])
+        )
+        return self._rows
 
     def send(self, frame: EncodedFrame, burst: Burst, stamp_mono_s: float) -> None:
         """Send a burst of a frame to all. Never waits. ``burst`` has the shape of `headers`."""
-        if self._rows is None:
-            self._rows = tuple(self._members.values())
-        track, count = self._track, self.packets
+        rows = self._pack_rows() if self._rows is None else self._rows
+        track, count, layout = self._track, self.packets, burst.layout
         now_s = track.now()
         frame_rtp = track.clock.rtp(stamp_mono_s, track.rate_hz)
-        image, bench = self.headers.image(burst, track.clock.send_time(now_s)), WORKBENCH.packets
-        layout = burst.layout
-        place, packets, own_at = layout.place, layout.packets, layout.own_at
-        is_told = False
-        for path, first, origin_rtp, ssrc in self._rows:
-            place[:] = image
-            sequence, rtp = (first + count) & 0xFFFF, (origin_rtp + frame_rtp) & 0xFFFFFFFF
-            if packets == 1:
-                write_own(bench, own_at[0], sequence, rtp, ssrc)
-            else:
-                numbers: Iterable[int] = range(sequence, sequence + packets)
-                if sequence + packets > 0x10000:
-                    numbers = (number & 0xFFFF for number in numbers)
-                # it returns None: any() is the loop over all packets
-                any(map(write_own, repeat(bench), own_at, numbers, repeat(rtp), repeat(ssrc)))
+        image = self.headers.image(burst, track.clock.send_time(now_s))
+        left = len(rows) + len(self._relayed)
+        for row, lost, trouble in rows.send(image, layout.packed_sizes, count & 0xFFFF, frame_rtp & 0xFFFFFFFF):
+            self._direct[row].hear(lost, trouble)
+            left -= self._direct[row].is_direct is None
+        for path, first, origin_rtp, ssrc in self._relayed:
             try:
-                has_left = path.send_burst(WORKBENCH, layout)
+                rtp = (origin_rtp + frame_rtp) & 0xFFFFFFFF
+                for packet in self.headers.own(image, layout, first + count, rtp, ssrc):
+                    path.send_packet(packet)
             except Exception:  # of one viewer, whose page finds that nothing comes; the others are not to wait for it
                 log.exception("A viewer cannot be sent to")
                 path.close()
-                continue
-            if has_left and not is_told:
-                is_told = True
-                track.on_packet()
-        self.log.append((count, packets, burst.first, frame, frame_rtp, now_s))
+                left -= 1
+        if left:
+            track.on_packet()
+        self.log.append((count, layout.packets, burst.first, frame, frame_rtp, now_s))
         while self.log[0][5] < now_s - KEPT_S:  # a frame that nobody can ask for any more is not kept in memory
             self.log.popleft()
-        self.packets += packets
+        self.packets += layout.packets
         self.payload_bytes += layout.payload_bytes
         self.newest = frame_rtp, stamp_mono_s
 

@@ -5,22 +5,20 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiortc import RTCPeerConnection
 from aiortc.rtcdtlstransport import State
 from aiortc.rtp import HeaderExtensions
 from pylibsrtp._binding import ffi, lib
 
-if TYPE_CHECKING:
-    from agent.streams.datagrams import Layout, Run
+from agent.streams.fan_loop import NO_RUNS, REFUSED
 
 log = logging.getLogger(__name__)
 
@@ -53,22 +51,16 @@ class Numbers:
     extensions: Extensions
 
 
-class Workbench:
-    """Where packets are protected, in place; see `agent.streams.datagrams`."""
+_KNOWN = "srtp_err_status_t(*)(struct srtp_ctx_t_ *, void *, int *)"
+if ffi.typeof(lib.srtp_protect).cname != _KNOWN:
+    raise ImportError(
+        f"pylibsrtp's srtp_protect is not the {_KNOWN} that fan_loop.c calls: install the locked pylibsrtp"
+    )
+PROTECT = int(ffi.cast("uintptr_t", ffi.addressof(lib, "srtp_protect")))
+"""Its address, for `fan_loop.Rows`: there is one libsrtp, pylibsrtp's."""
 
-    def __init__(self, size: int, packets: int) -> None:
-        self.packets = bytearray(size)
-        self.view = memoryview(self.packets)
-        lengths = bytearray(4 * packets)
-        self.lengths = memoryview(lengths)
-        self._packets = ffi.from_buffer("char[]", self.packets)
-        c_lengths = ffi.from_buffer("int[]", lengths)
-        self.length_pointers = tuple(c_lengths + number for number in range(packets))
-
-    def pointer(self, offset: int) -> Any:
-        """Return where libsrtp finds a packet."""
-        return self._packets + offset
-
+Row = tuple[object, int, int, bytes, bool, int, int, int]
+"""What `fan_loop.Rows` takes."""
 
 _TAG_BYTES = {b"SRTP_AEAD_AES_256_GCM": 16, b"SRTP_AEAD_AES_128_GCM": 16, b"SRTP_AES128_CM_SHA1_80": 10}
 """RFC 7714 §13, RFC 5764 §4.1.2."""
@@ -100,15 +92,15 @@ class DirectPath:
         """Packets that the kernel had no place for; nobody waits for it."""
         self.dtls = dtls
         self._srtp = dtls._tx_srtp
-        self._session = self._srtp._srtp[0]
         self.is_direct: bool | None = None
         """By which way packets leave now. None: nothing can be sent. False: the socket is not ours alone (TURN), so
         they go one by one through aioice, as aiortc sends them."""
         self._socket: socket.socket | None = None
         self._address: Any = None
+        self._packed = b""
         self._takes_runs = False
-        self._send: Callable[[Any, Any], object]
-        self._send_run: Callable[..., object]
+        self._send: Callable[[bytes, Any], object]
+        self._listeners: set[Callable[[], None]] = set()
         self._is_closed = False
         connection = dtls.transport._connection
         connection._nominated = Nominated(connection._nominated, self._follow)
@@ -120,36 +112,30 @@ class DirectPath:
         if self.dtls._state is not State.CONNECTED:
             self.close()
 
-    def send_burst(self, bench: Workbench, layout: Layout) -> bool:
-        """Protect a burst that lies on the workbench, and send it, if anything can be; say so. Never waits."""
-        if self.is_direct is None:
-            return False
-        layout.lengths_place[:] = layout.lengths
-        if layout.packets == 1:
-            refused = _protect(self._session, layout.pointers[0], bench.length_pointers[0])
-        else:
-            refused = any(map(_protect, repeat(self._session), layout.pointers, bench.length_pointers))
-        if refused:
+    def listen(self, on_change: Callable[[], None]) -> None:
+        """Call back when `row` is not what it was any more, before anything of it is let go of."""
+        self._listeners.add(on_change)
+
+    def ignore(self, on_change: Callable[[], None]) -> None:
+        """Call back no more."""
+        self._listeners.discard(on_change)
+
+    def row(self, first_sequence: int, origin_rtp: int, ssrc: int) -> Row:
+        """Return one track of this viewer as `fan_loop.Rows` takes it, until it changes. Only while `is_direct`."""
+        assert self._socket is not None
+        session, descriptor = session_address(self._srtp), self._socket.fileno()
+        return self._srtp, session, descriptor, self._packed, self._takes_runs, first_sequence, origin_rtp, ssrc
+
+    def hear(self, lost: int, trouble: int) -> None:
+        """Hear what `fan_loop.Rows.send` says of a burst that did not leave as it should have."""
+        self.lost += lost
+        if trouble & REFUSED:
             log.error("Packets could not be protected; their viewer is sent nothing any more")
             self.close()
-            return False
-        for run in layout.runs:
-            if run.packets == 1:
-                self._send_one(run.buffers[0])
-                continue
-            if not self._takes_runs:
-                self._send_singly(run)
-                continue
-            try:
-                self._send_run(run.buffers, run.ancillary, 0, self._address)
-            except OSError as error:
-                if error.errno in _NO_RUNS:
-                    self._takes_runs = False
-                    log.info("The kernel takes no runs of packets to a viewer; they are sent singly")
-                    self._send_singly(run)
-                else:
-                    self.lost += run.packets
-        return True
+        elif trouble & NO_RUNS:
+            log.info("The kernel takes no runs of packets to a viewer; they are sent singly")
+            self._takes_runs = False
+            self._tell()
 
     def send_packet(self, packet: bytes) -> None:
         """Protect and send one RTP packet. Only while `is_direct` is not None."""
@@ -159,11 +145,7 @@ class DirectPath:
         """Protect and send one compound RTCP packet. Only while `is_direct` is not None."""
         self._send_one(self._srtp.protect_rtcp(packet))
 
-    def _send_singly(self, run: Run) -> None:
-        for packet in run.singles():
-            self._send_one(packet)
-
-    def _send_one(self, packet: bytes | memoryview) -> None:
+    def _send_one(self, packet: bytes) -> None:
         try:
             self._send(packet, self._address)
         except OSError:
@@ -173,35 +155,56 @@ class DirectPath:
         self._let_go()
         if pair is None or self._is_closed:
             return
-        self._address = pair.remote_addr
         transport = pair.protocol.transport
         theirs = transport.get_extra_info("socket")
         if theirs is None:
-            self.is_direct = self._takes_runs = False
-            self._send = lambda packet, address: transport.sendto(bytes(packet), address)
+            self._send, self._address = transport.sendto, pair.remote_addr
+            self.is_direct = False
             return
         # a descriptor of our own: the number of theirs may be another file's once they have closed it
         self._socket = socket.socket(fileno=os.dup(theirs.fileno()))
         self._socket.setblocking(False)
+        # with the numbers of IPv6 that aioice leaves out; nothing is asked of anybody
+        host, port = pair.remote_addr
+        ((*_, self._address),) = socket.getaddrinfo(
+            host, port, self._socket.family, socket.SOCK_DGRAM, 0, socket.AI_NUMERICHOST
+        )
+        self._packed = packed_address(self._socket.family, self._address)
+        self._send = self._socket.sendto
         self.is_direct = self._takes_runs = True
-        self._send, self._send_run = self._socket.sendto, self._socket.sendmsg
 
     def close(self) -> None:
         """Send nothing any more."""
         self._is_closed = True
         self._let_go()
 
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
+
     def _let_go(self) -> None:
         """Give the socket back; aioice closes its own."""
+        self._tell()
         self.is_direct = None
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
 
-_protect = lib.srtp_protect
-_NO_RUNS = frozenset({errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP, errno.EMSGSIZE})
-"""What sendmsg says where UDP_SEGMENT is not known, the line's packets are smaller, or IPsec is in the way."""
+def session_address(srtp: Any) -> int:
+    """Return where libsrtp's session of a `pylibsrtp.Session` is, as long as that one lives."""
+    return int(ffi.cast("uintptr_t", srtp._srtp[0]))
+
+
+def packed_address(family: int, address: tuple[Any, ...]) -> bytes:
+    """Return the ``sockaddr_in`` or ``sockaddr_in6`` of what `socket.getaddrinfo` returned."""
+    host, port, *numbers = address
+    begun = struct.pack("=H", family) + struct.pack("!H", port)
+    raw = socket.inet_pton(family, host.partition("%")[0])
+    if family == socket.AF_INET:
+        return begun + raw + bytes(8)
+    flow, scope = numbers
+    return begun + struct.pack("!L", flow) + raw + struct.pack("=L", scope)
 
 
 def direct_path(peer: RTCPeerConnection) -> DirectPath | None:

@@ -107,6 +107,12 @@ def test_every_module_is_found_by_its_dotted_name(alone: Path) -> None:
     assert len(modules) > 20
 
 
+def test_what_is_written_in_c_is_built_and_runs_alone(alone: Path) -> None:
+    done = run_alone(alone, "from agent.streams.fan_loop import Rows; print(len(Rows(1, 16, ())))")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
+    assert [path.name for path in alone.rglob("*.c")] == ["fan_loop.c"], "beside its source"
+
+
 def test_commands_and_drivers_name_modules_that_are_there(alone: Path) -> None:
     file = next(alone.glob("estrade-*.dist-info")) / "entry_points.txt"
     points = configparser.ConfigParser(delimiters=("=",))

@@ -72,3 +72,10 @@ def test_every_test_is_in_one_of_the_runs_that_make_does() -> None:
 
 def test_the_benchmarks_hand_over_json() -> None:
     assert "--json" in make("--dry-run", "bench", "BENCH=lesson")
+
+
+def test_what_is_written_in_c_is_built_anew_when_it_changes() -> None:
+    sources = sorted(path.relative_to(ROOT) for path in (ROOT / "agent").rglob("*.c"))
+    assert sources
+    for source in sources:
+        assert "--editable ." in make("--dry-run", f"--what-if={source}", "python")

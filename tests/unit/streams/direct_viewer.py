@@ -1,8 +1,9 @@
-"""What of aiortc and aioice the direct path touches, with a relay that keeps what it is given: no socket."""
+"""What of aiortc and aioice the direct path touches, on a socket whose other end keeps what comes, or on a relay."""
 
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -46,6 +47,8 @@ def frame(*payloads: bytes, key: bool = False) -> EncodedFrame:
 class Relay:
     """A transport that is no socket of ours, as aioice's TURN transport."""
 
+    address = ("192.0.2.1", 5)
+
     def __init__(self, keep: Callable[[bytes], None]) -> None:
         self._keep = keep
 
@@ -54,6 +57,37 @@ class Relay:
 
     def sendto(self, data: bytes, address: object) -> None:
         self._keep(data)
+
+
+class Line:
+    """A transport that is a socket of ours, and its other end."""
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.here, self.there = (socket.socket(family, socket.SOCK_DGRAM) for _ in range(2))
+        for end in (self.here, self.there):
+            end.bind((host, 0))
+            end.settimeout(5.0)
+        self.there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self.address = self.there.getsockname()[:2]
+
+    def get_extra_info(self, name: str) -> socket.socket:
+        assert name == "socket"
+        return self.here
+
+    def come(self) -> list[bytes]:
+        """Return what came since the last call."""
+        end = b"that was all"
+        self.here.sendto(end, self.there.getsockname())
+        return list(iter(lambda: self.there.recv(2_000), end))
+
+    def close(self) -> None:
+        self.here.close()
+        self.there.close()
+
+
+OPEN: list[Viewer] = []
+"""Whose sockets are closed after each test (conftest.py)."""
 
 
 class Dtls:
@@ -86,12 +120,13 @@ class Viewer:
     mono_s: float = 1_000.0
     sender: DirectSender = field(init=False)
     path: wire_path.DirectPath = field(init=False)
-    packets: list[bytes] = field(init=False, default_factory=list)
-    """As they left, protected."""
+    line: Line = field(init=False, default_factory=Line)
     signs: int = field(init=False, default=0)
     timers: list[tuple[float, Callable[[], None]]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
+        OPEN.append(self)
+        self._packets: list[bytes] = []
         profile, key_bytes, tag_bytes = PROFILES[self.profile]
         key = os.urandom(key_bytes)
 
@@ -125,11 +160,20 @@ class Viewer:
         self.begin()
 
     def begin(self) -> None:
-        """Let the sender number its packets: it begins only where it has a socket, and is on a relay afterwards."""
-        self.nominate(Relay(self.packets.append))
-        self.path.is_direct = True
+        """Let the sender number its packets."""
+        self.nominate(self.line)
         assert self.sender._begin()
-        self.path.is_direct = False
+
+    def end(self) -> None:
+        """Let the other end close the connection, and close it here too."""
+        self.dtls.end()
+        self.line.close()
+
+    @property
+    def packets(self) -> list[bytes]:
+        """What left, protected."""
+        self._packets += self.line.come()
+        return self._packets
 
     def number(self, first_sequence: int) -> None:
         """Let the sender begin anew with this number."""
@@ -137,10 +181,10 @@ class Viewer:
         self.taken.numbers = lambda: numbers
         self.begin()
 
-    def nominate(self, transport: object) -> None:
+    def nominate(self, transport: Line | Relay) -> None:
         """Let ICE nominate a pair."""
         self.connection._nominated[1] = SimpleNamespace(
-            remote_addr=("192.0.2.1", 5), protocol=SimpleNamespace(transport=transport)
+            remote_addr=transport.address, protocol=SimpleNamespace(transport=transport)
         )
 
     def _sign(self) -> None:
@@ -164,5 +208,5 @@ class Viewer:
     def arrived(self) -> list[RtpPacket]:
         """Return what left since the last call, as aiortc at the other end reads it."""
         plain = [self._unprotect(packet) for packet in self.packets]
-        self.packets.clear()
+        self._packets.clear()
         return [RtpPacket.parse(packet, self.extensions) for packet in plain]

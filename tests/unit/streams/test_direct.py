@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import struct
+import socket
 import weakref
 from types import SimpleNamespace
 
@@ -12,8 +12,9 @@ from aiortc.rtp import HeaderExtensionsMap, unwrap_rtx
 from agent.streams.datagrams import BURST_PACKETS, MOST_PAYLOAD, Shape, bursts
 from agent.streams.history import KEPT_BURSTS, KEPT_S, RepairBudget
 from agent.streams.pacing import LEAST_BPS, MOST_BPS, TIMES_ESTIMATE, UNKNOWN_BPS, pace_bps
-from tests.unit.streams.direct_viewer import PROFILES, Relay, Viewer, extensions_map, frame
+from tests.unit.streams.direct_viewer import PROFILES, Line, Relay, Viewer, extensions_map, frame
 
+SO_NO_CHECK = 11
 FULL = bytes(range(236)) * 5
 """A payload of 1180 bytes."""
 
@@ -50,34 +51,6 @@ def test_numbers_go_round() -> None:
     viewer.sender.send(frame(*big(4)), 1_000.0)
     viewer.sender.send(frame(b"next"), 1_000.1)
     assert [p.sequence_number for p in viewer.arrived()] == [0xFFFE, 0xFFFF, 0, 1, 2]
-
-
-@pytest.mark.parametrize(
-    ("sizes", "runs"),
-    [
-        ([9], [1]),
-        ([9, 9, 9], [3]),
-        ([9, 9, 4], [3]),
-        ([4, 9, 9, 2], [1, 3]),
-        ([9, 4, 9], [2, 1]),
-        ([4, 9, 2, 9, 9], [1, 2, 2]),
-        ([9] * 23 + [1], [10, 10, 4]),
-    ],
-)
-def test_the_kernel_is_given_runs_of_equal_packets_of_which_the_last_may_be_shorter(
-    sizes: list[int], runs: list[int]
-) -> None:
-    made = bursts([bytes(size) for size in sizes], Shape(20, 16))
-    assert [run.packets for burst in made for run in burst.layout.runs] == runs
-    for burst in made:
-        for run in burst.layout.runs:
-            lengths = [len(single) for single in run.singles()]
-            assert sum(lengths) == len(run.buffers[0])
-            if run.packets > 1:
-                ((level, option, size),) = run.ancillary
-                assert (level, option) == (17, 103)
-                assert set(lengths[:-1]) == {struct.unpack("=H", size)[0]}
-                assert lengths[-1] <= lengths[0]
 
 
 def test_a_payload_that_no_datagram_carries_is_refused_with_its_size() -> None:
@@ -269,11 +242,12 @@ def test_the_way_is_followed_and_a_connection_that_ends_is_sent_nothing() -> Non
 
 def test_frames_go_through_aiortc_until_there_is_a_socket() -> None:
     viewer = Viewer()
+    viewer.nominate(Relay(viewer.packets.append))
     viewer.sender._lane = None
     viewer.sender.send(frame(b"one"), 1_000.0)
     assert (viewer.sender.backlog, viewer.packets) == (1, [])
     assert not viewer.sender.send_again(5), "aiortc has it"
-    viewer.path.is_direct = True
+    viewer.nominate(viewer.line)
     viewer.sender.send(frame(b"two"), 1_000.1)
     assert (viewer.sender.backlog, viewer.packets) == (2, []), "in order: aiortc has not sent the first one yet"
     viewer.sender.drop_oldest()
@@ -282,7 +256,7 @@ def test_frames_go_through_aiortc_until_there_is_a_socket() -> None:
     assert [p.payload for p in viewer.arrived()] == [b"three"]
 
 
-def test_packets_of_which_the_kernel_has_no_place_are_lost_and_nobody_waits() -> None:
+def test_packets_of_which_a_relay_has_no_place_are_lost_and_nobody_waits() -> None:
     viewer = Viewer()
 
     def full(data: bytes) -> None:
@@ -291,26 +265,49 @@ def test_packets_of_which_the_kernel_has_no_place_are_lost_and_nobody_waits() ->
     viewer.nominate(Relay(full))
     viewer.sender.send(frame(*big(3)), 1_000.0)
     assert viewer.path.lost == 3
-    viewer.nominate(Relay(viewer.packets.append))
+    viewer.nominate(viewer.line)
     viewer.sender.send(frame(b"next"), 1_000.1)
     assert [p.sequence_number for p in viewer.arrived()] == [8]
 
 
-def test_runs_that_the_kernel_refuses_are_sent_singly_from_then_on() -> None:
+def test_what_the_kernel_does_not_take_is_lost_and_nobody_waits() -> None:
     viewer = Viewer()
-    viewer.sender.send(frame(b"one"), 1_000.0)
-    viewer.packets.clear()
-    tried: list[int] = []
+    viewer.line.address = ("255.255.255.255", 9)  # which a socket has to be allowed first
+    viewer.nominate(viewer.line)
+    viewer.sender.send(frame(*big(3)), 1_000.0)
+    viewer.sender.send(frame(b"one"), 1_000.1)
+    assert viewer.path.lost == 4
+    assert viewer.path.is_direct
 
-    def refuse(*arguments: object) -> None:
-        tried.append(1)
-        raise OSError(22, "Invalid argument")
 
-    viewer.path._send_run, viewer.path._takes_runs = refuse, True
+def test_runs_that_the_kernel_refuses_are_sent_singly_from_then_on(caplog: pytest.LogCaptureFixture) -> None:
+    viewer = Viewer()
+    caplog.set_level("INFO")
+    viewer.sender.send(frame(*big(3)), 1_000.0)
+    assert caplog.text == ""
+    viewer.line.here.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 1)  # without checksums there are no runs
     viewer.sender.send(frame(*big(3)), 1_000.1)
     viewer.sender.send(frame(*big(3)), 1_000.2)
-    assert [p.payload for p in viewer.arrived()] == [*big(3), *big(3)]
-    assert tried == [1]
+    assert [p.payload for p in viewer.arrived()] == [*big(3)] * 3
+    assert caplog.text.count("takes no runs") == 1
+    viewer.line.here.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 0)
+    viewer.nominate(viewer.line)
+    assert viewer.path.row(0, 0, 0)[4], "another way is asked anew"
+
+
+def test_a_descriptor_that_was_given_back_is_not_sent_to_though_it_is_another_ones_now() -> None:
+    viewer, elsewhere = Viewer(), Line()
+    viewer.sender.send(frame(b"one"), 1_000.0)
+    before = viewer.path.row(0, 0, 0)[2]
+    viewer.connection._nominated.clear()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        assert stranger.fileno() == before
+        viewer.sender.send(frame(b"two"), 1_000.1)
+        viewer.nominate(elsewhere)
+        viewer.sender.send(frame(b"three"), 1_000.2)
+    assert len(viewer.packets) == 1
+    assert len(elsewhere.come()) == 1
+    elsewhere.close()
 
 
 def test_packets_that_cannot_be_protected_end_this_viewers_path_alone(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import pytest
 
@@ -13,8 +12,7 @@ from agent.streams.fanout import Fan
 from agent.streams.feed import Feed, PictureFeed, SoundFeed
 from agent.streams.history import KEPT_S
 from agent.streams.lanes import Column, Lane
-from agent.streams.wire_path import DirectPath
-from tests.unit.streams.direct_viewer import Viewer, extensions_map
+from tests.unit.streams.direct_viewer import Relay, Viewer, extensions_map, frame
 
 
 def picture(at_s: float, payload: bytes, *, key: bool = False, packets: int = 1, layer: str = "720p") -> EncodedFrame:
@@ -209,21 +207,49 @@ def test_one_whose_connection_ends_is_sent_nothing_more_and_the_others_go_on() -
     assert [len(viewer.packets) for viewer in room.viewers] == [0, 1, 1, 1]
 
 
-def test_one_who_cannot_be_sent_to_costs_the_others_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_who_cannot_be_sent_to_costs_the_others_nothing(caplog: pytest.LogCaptureFixture) -> None:
     room = Class()
     room.begin()
-    bad = room.viewers[0].path
-    send_burst = DirectPath.send_burst
+    broken, refused = room.viewers[0], room.viewers[3]
 
-    def fail(path: DirectPath, *arguments: Any) -> bool:
-        if path is bad:
-            raise ValueError("144 + 1000 + 16 bytes")
-        return send_burst(path, *arguments)
+    def fail(data: bytes) -> None:
+        raise ValueError("what nobody thought of")
 
-    monkeypatch.setattr(DirectPath, "send_burst", fail)
+    broken.nominate(Relay(fail))
+    far = frame(b"far ahead of the others, which SRTP's window leaves behind")
+    refused.number(9_000)
+    refused.sender.send(far, 1_000.0)
+    refused.number(42)
+    room.camera.fall_out(room.feeds[3])
+    refused.arrived()
+    signs = [viewer.signs for viewer in room.viewers]
     room.play(b"one", b"two")
-    assert [len(viewer.arrived()) for viewer in room.viewers[1:]] == [2, 2, 2]
-    assert bad.is_direct is None
+    assert [len(viewer.arrived()) for viewer in room.viewers] == [0, 2, 2, 0]
+    assert [viewer.path.is_direct for viewer in room.viewers] == [None, True, True, None]
+    assert "cannot be sent to" in caplog.text
+    assert "could not be protected" in caplog.text
+    assert room.viewers[3].signs == signs[3], "nothing left"
+
+
+def test_who_goes_behind_a_relay_and_comes_back_stays_in_step() -> None:
+    room = Class()
+    room.begin()
+    room.play(b"one")
+    relayed: list[bytes] = []
+    room.viewers[1].nominate(Relay(relayed.append))
+    room.play(b"two", b"three")
+    room.play(b"four", packets=3)
+    assert len(relayed) == 5
+    assert len(room.viewers[1].packets) == 1
+    room.viewers[1].packets.extend(relayed)
+    room.viewers[1].nominate(room.viewers[1].line)
+    room.play(b"five")
+    for viewer, first in zip(room.viewers, (7, 0, 902, 42), strict=True):
+        packets = viewer.arrived()
+        assert [p.payload for p in packets] == [b"one", b"two", b"three", *[b"four"] * 3, b"five"]
+        assert [p.sequence_number for p in packets] == [first + n for n in range(7)]
+        assert [p.timestamp for p in packets] == [77 + n * 3600 for n in (3, 4, 5, 6, 6, 6, 7)]
+        assert is_in_step(room.feeds[1], room.camera)
 
 
 def test_time_that_a_change_pushed_ahead_does_not_go_back_in_step() -> None:
