@@ -71,6 +71,7 @@ class Fan:
         self._newest: EncodedFrame | None = None
         """What left last to those in step."""
         self._since_key: list[EncodedFrame] = []
+        self._since_key_bytes = 0
         self._holds = 0
         self._scene = 0
 
@@ -141,10 +142,11 @@ class Fan:
         if self._replay_frames:
             if frame.key:
                 self.is_key_coming = False
-                self._since_key = [frame]
+                self._since_key, self._since_key_bytes = [frame], frame.size
             elif self._since_key:
                 self._since_key.append(frame)
-                if len(self._since_key) > self._replay_frames or sum(f.size for f in self._since_key) > REPLAY_BYTES:
+                self._since_key_bytes += frame.size
+                if len(self._since_key) > self._replay_frames or self._since_key_bytes > REPLAY_BYTES:
                     self._since_key.clear()
         if self._in_step and ((frame.key and self._replay_frames) or len(frame.payloads) > BURST_PACKETS):
             for taker in tuple(self._in_step):

@@ -14,6 +14,10 @@ LEAST_BPS, MOST_BPS = 400_000, 40_000_000
 UNKNOWN_BPS = 12_000_000
 """Until the viewer has told its estimate: the first key frame of a newcomer, 50 kB, leaves within 35 ms."""
 
+TIMER_S = 0.001
+"""uvloop's timers count in milliseconds: one for less is called at once, again and again until the time has come. Who
+is late by that makes up for it."""
+
 
 def pace_bps(estimate_bps: int | None) -> float:
     """Return how fast bursts follow each other for a viewer whose REMB says this."""
@@ -51,7 +55,7 @@ class Pacer:
             self._timer = None
         self._timer_mono_s = self._waiting[0][0] if self._waiting else float("inf")
         if self._waiting:
-            self._timer = self._call_later(max(0.0, self._timer_mono_s - self._now()), self._fire)
+            self._timer = self._call_later(max(TIMER_S, self._timer_mono_s - self._now()), self._fire)
 
     def _fire(self) -> None:
         self._timer = None

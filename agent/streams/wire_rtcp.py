@@ -29,7 +29,10 @@ from agent.streams.wire import MOST_DATAGRAM_BYTES, MOST_LOST, ListeningRouter, 
 from agent.streams.wire_path import DirectPath
 
 LEAST_INTERVAL_S, INTERVAL_SPREAD_S = 0.5, 1.0
-"""A second between reports, spread so that those of many viewers do not fall together (RFC 3550 §6.2); as aiortc."""
+"""A second between reports, spread so that those of many viewers do not leave at once (RFC 3550 §6.2); as aiortc."""
+TOGETHER_S = 0.25
+"""Reports leave at multiples of this, those of some viewers in one turn of the loop: waking up for one costs as much as
+writing it."""
 
 _HEAD, _SSRC = struct.Struct("!BBHL"), struct.Struct("!L")
 _SENDER_INFO_BYTES, _BLOCK = 20, struct.Struct("!LLLLLL")
@@ -71,7 +74,7 @@ class ViewerRtcp:
 
     def _wait(self) -> None:
         interval_s = LEAST_INTERVAL_S + INTERVAL_SPREAD_S * random.random()  # noqa: S311  # no secret
-        self._call_at(self._now() + interval_s, self._report)
+        self._call_at(round((self._now() + interval_s) / TOGETHER_S) * TOGETHER_S, self._report)
 
     def _report(self) -> None:
         if self._path.is_direct is None:

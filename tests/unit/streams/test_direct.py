@@ -11,7 +11,7 @@ from aiortc.rtp import HeaderExtensionsMap, unwrap_rtx
 
 from agent.streams.datagrams import BURST_PACKETS, MOST_PAYLOAD, Shape, bursts
 from agent.streams.history import KEPT_BURSTS, KEPT_S, RepairBudget
-from agent.streams.pacing import LEAST_BPS, MOST_BPS, TIMES_ESTIMATE, UNKNOWN_BPS, pace_bps
+from agent.streams.pacing import LEAST_BPS, MOST_BPS, TIMER_S, TIMES_ESTIMATE, UNKNOWN_BPS, Pacer, pace_bps
 from tests.unit.streams.direct_viewer import PROFILES, Line, Relay, Viewer, extensions_map, frame
 
 SO_NO_CHECK = 11
@@ -100,6 +100,18 @@ def test_a_late_timer_is_made_up_for_and_many_share_one() -> None:
     viewer.wait(0)
     assert len(viewer.packets) == 4 * BURST_PACKETS, "what a machine slept through does not leave at once"
     assert len(viewer.timers) == 1
+
+
+def test_no_timer_is_set_for_less_than_uvloop_counts() -> None:
+    """It would be called at once, and again, until the time has come."""
+    viewer = Viewer()
+    calls: list[float] = []
+    pacer = Pacer(lambda: viewer.mono_s, viewer._call_later)
+    pacer.call_at(viewer.mono_s + 0.0002, lambda: calls.append(viewer.mono_s))
+    (timer,) = viewer.timers
+    assert timer[0] - viewer.mono_s == pytest.approx(TIMER_S)
+    viewer.wait(TIMER_S * 1.01)
+    assert len(calls) == 1
 
 
 def test_the_oldest_that_waits_is_forgotten_whole_though_a_part_of_it_has_left() -> None:

@@ -202,6 +202,17 @@ async def test_reports_come_about_once_a_second_until_the_path_is_closed(viewer:
     assert viewer.timers == []
 
 
+async def test_reports_of_many_viewers_leave_in_few_turns_of_the_loop() -> None:
+    instants = []
+    for number in range(20):
+        viewer = Viewer(1)
+        viewer.mono_s += number * 0.0137
+        viewer.rtcp._wait()
+        instants += [mono_s for mono_s, _ in viewer.timers]
+    assert all((mono_s / wire_rtcp.TOGETHER_S).is_integer() for mono_s in instants)
+    assert 2 < len(set(instants)) <= 7
+
+
 async def test_a_report_that_cannot_be_made_is_not_the_last(viewer: Viewer) -> None:
     viewer.sources[0].leave(1 << 32, 1_001.0, 900)
     with pytest.raises(struct.error):
