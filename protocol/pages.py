@@ -18,6 +18,7 @@ from protocol.messages import (
     OnAir,
     Problem,
     Sign,
+    Token,
     Wire,
 )
 
@@ -177,3 +178,9 @@ class ActAnswer(Wire):
     and ``…/seen``."""
 
     ok: Literal[True] = True
+
+
+class ProposeAnswer(ActAnswer):
+    """``POST /api/v1/rooms/{room}/propose``: the room has it; how somebody there answers is a `ProposalAnswered`."""
+
+    proposal: Token

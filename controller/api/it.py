@@ -28,7 +28,17 @@ from controller.store.accounts import widest
 from controller.store.events import EventRecord
 from protocol.errors import EstradeError, StoreError
 from protocol.messages import CheckSeen, LessonMute, LessonPropose, LessonStop
-from protocol.pages import ActAnswer, EventsView, EventView, RoomsView, RoomView, SeenBody, SessionView, SignIn
+from protocol.pages import (
+    ActAnswer,
+    EventsView,
+    EventView,
+    ProposeAnswer,
+    RoomsView,
+    RoomView,
+    SeenBody,
+    SessionView,
+    SignIn,
+)
 from protocol.topics import RoomTopics, check_id, controller_reply
 
 router = APIRouter(prefix="/api/v1")
@@ -127,10 +137,11 @@ async def stop(room: str, request: Request) -> ActAnswer:
 
 
 @router.post("/rooms/{room}/propose", dependencies=[guarded(Permission.IT_ACT)])
-async def propose(room: str, request: Request) -> ActAnswer:
+async def propose(room: str, request: Request) -> ProposeAnswer:
     """Propose a start; somebody in the room accepts it, or it runs out."""
     args = LessonPropose(proposal=f"p-{secrets.token_hex(8)}", actor=who_of(request).name)
-    return await _act(request, room, "lesson.propose", args)
+    await _act(request, room, "lesson.propose", args)
+    return ProposeAnswer(proposal=args.proposal)
 
 
 @router.post("/rooms/{room}/mute", dependencies=[guarded(Permission.IT_ACT)])

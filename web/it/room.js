@@ -6,8 +6,8 @@ import { signal } from '@preact/signals';
 import { Age } from './list.js';
 import { Dialog, Icon } from './parts.js';
 import { address, follow, route } from './route.js';
-import { checkName, deviceWords, eventKind, eventWords, isRunning, KIND_SIGN, kindOf, topLine, valueWords } from './room_words.js';
-import { actOn, busy, history, now, openRoom, outcome, rooms, say, session, t, tn } from './store.js';
+import { answerOf, checkName, deviceWords, eventKind, eventWords, isRunning, KIND_SIGN, kindOf, topLine, valueWords } from './room_words.js';
+import { actOn, answered, busy, history, now, openRoom, outcome, rooms, say, session, t, tn } from './store.js';
 
 /** @typedef {import('../lib/protocol').RoomView} RoomView */
 
@@ -91,6 +91,7 @@ const Acts = (/** @type {{room: RoomView}} */ { room }) => {
   const runs = isRunning(room);
   const isMuted = !!room.on_air && !room.on_air.sound;
   const told = outcome.value && outcome.value.room === room.id ? outcome.value : null;
+  const isAccepted = !!answered.value && answerOf(answered.value) === 'accepted';
   const close = () => (isAsking.value = false);
   const why = !isAdmin ? 'it.act.viewer' : !isReachable ? 'it.act.away' : room.proposal && !runs ? 'it.act.waits' : '';
   const isOff = !!why || !!busy.value;
@@ -110,7 +111,9 @@ const Acts = (/** @type {{room: RoomView}} */ { room }) => {
       ${told
         ? told.error
           ? html`<span class="failed">${say().error(told.error.code)}</span> <small>${t('error.code-note', { code: told.error.code })}</small>`
-          : html`<span class="done">✓ ${t('it.done.' + told.act, { at: say().time(told.at) })}</span>`
+          : answered.value
+            ? html`<span class=${isAccepted ? 'done' : 'not'}>${isAccepted ? '✓ ' : ''}${t('it.done.propose.' + answerOf(answered.value), { at: say().time(Date.parse(answered.value.at)) })}</span>`
+            : html`<span class="done">✓ ${t('it.done.' + told.act, { at: say().time(told.at) })}</span>`
         : why
           ? t(why)
           : runs

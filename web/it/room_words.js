@@ -110,13 +110,17 @@ export function eventWords(words, event) {
       return words.t('it.event.viewer.left', { time: words.duration(fact.stayed_s || 0) });
     case 'sending.stopped':
       return words.t('it.event.sending.stopped', { time: words.duration(fact.after_s || 0) });
-    case 'proposal.answered': {
-      const reason = ['accepted', 'refused', 'expired'].includes(fact.reason) ? fact.reason : 'expired';
-      return words.t('it.event.proposal.' + reason);
-    }
+    case 'proposal.answered':
+      return words.t('it.event.proposal.' + answerOf(event));
     default:
       return words.t('it.event.other', { kind: event.kind });
   }
+}
+
+/** What became of a proposal, by the event that tells it. @param {EventView} event @returns {string} the end of a key */
+export function answerOf(event) {
+  const reason = String(event.fact.reason);
+  return ['accepted', 'refused', 'expired'].includes(reason) ? reason : 'expired';
 }
 
 /** @type {Record<string, string>} */

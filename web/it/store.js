@@ -7,6 +7,7 @@ import { EventLine } from '../lib/sse.js';
 import { route } from './route.js';
 import { kindOf, KINDS } from './room_words.js';
 
+/** @typedef {import('../lib/protocol').ActAnswer} ActAnswer */
 /** @typedef {import('../lib/protocol').RoomView} RoomView */
 /** @typedef {import('../lib/protocol').RoomsView} RoomsView */
 /** @typedef {import('../lib/protocol').EventView} EventView */
@@ -24,7 +25,7 @@ export const lostAt = signal(null);
 export const listError = signal(null);
 /** Of the room that is open. @type {import('@preact/signals').Signal<{room: string, events: EventView[] | null, error: ApiError | null}>} */
 export const history = signal({ room: '', events: null, error: null });
-/** What came of the last act. @type {import('@preact/signals').Signal<{room: string, act: string, error: ApiError | null, at: number} | null>} */
+/** What came of the last act; `proposal` is the id of a start that it proposed. @type {import('@preact/signals').Signal<{room: string, act: string, error: ApiError | null, at: number, proposal: string} | null>} */
 export const outcome = signal(null);
 export const busy = signal('');
 export const now = signal(Date.now());
@@ -89,6 +90,13 @@ export const shown = computed(() => {
     (room) =>
       (!show || shownUnder(room).includes(show)) && (!wanted || plain(room.name + ' ' + room.id + ' ' + room.territory).includes(wanted)),
   );
+});
+
+/** How the room answered the start that was proposed last; undefined while it has not. */
+export const answered = computed(() => {
+  const proposal = outcome.value && outcome.value.proposal;
+  if (!proposal) return undefined;
+  return (history.value.events || []).find((event) => event.kind === 'proposal.answered' && event.fact.proposal === proposal);
 });
 
 // --- signing in ----------------------------------------------------------------------------------------------------
@@ -198,14 +206,17 @@ export async function actOn(room, act, body) {
   outcome.value = null;
   /** @type {ApiError | null} */
   let error = null;
+  let proposal = '';
   try {
-    await json('/api/v1/rooms/' + encodeURIComponent(room) + '/' + act, { method: 'POST', json: body || {}, timeoutMs: 12000 });
+    /** @type {ActAnswer & {proposal?: string}} */
+    const answer = await json('/api/v1/rooms/' + encodeURIComponent(room) + '/' + act, { method: 'POST', json: body || {}, timeoutMs: 12000 });
+    proposal = answer.proposal || '';
   } catch (problem) {
     error = asApiError(problem);
     if (error.status === 401) signedOut();
   }
   busy.value = '';
-  outcome.value = { room, act, error, at: Date.now() };
+  outcome.value = { room, act, error, at: Date.now(), proposal };
 }
 
 /** Load the words, find out who is signed in, and follow. */

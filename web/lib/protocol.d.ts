@@ -685,6 +685,12 @@ export interface ProposalReport {
   expires_at: string;
 }
 
+/** ``POST /api/v1/rooms/{room}/propose``: the room has it; how somebody there answers is a `ProposalAnswered`. */
+export interface ProposeAnswer {
+  ok: true;
+  proposal: string;
+}
+
 /** ``POST /api/audience/admit``, ``…/refuse``, ``…/take``, ``…/lower`` and ``…/remove``: this pupil. */
 export interface PupilBody {
   pupil: string;

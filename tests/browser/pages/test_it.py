@@ -24,10 +24,11 @@ from protocol.messages import (
     LessonEnded,
     OnAir,
     Problem,
+    ProposalAnswered,
     Sign,
     Text,
 )
-from protocol.pages import ActAnswer, EventsView, EventView, RoomsView, RoomView, SessionView
+from protocol.pages import ActAnswer, EventsView, EventView, ProposeAnswer, RoomsView, RoomView, SessionView
 from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits
 from tests.browser.pages.stub import Answer, PageServer, refusal
 from tests.chromium import Complaints
@@ -348,11 +349,42 @@ async def test_a_proposal_that_fails_is_told_in_words(
     await page.click("#propose")
     await expect(page.locator("#outcome")).to_contain_text("La salle n’a pas répondu à temps")
     await assert_accessible(page)
-    centre.server.answers["POST /api/v1/rooms/salle-2/propose"] = ActAnswer()
+    centre.server.answers["POST /api/v1/rooms/salle-2/propose"] = ProposeAnswer(proposal="p-1")
     await page.click("#propose")
     await expect(page.locator("#outcome")).to_contain_text("la salle a deux minutes pour répondre")
     centre.server.push("room", room("Salle 2", proposal="p-1"))
     await expect(page.locator("#propose")).to_be_disabled()
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("accepted", "Proposition acceptée dans la salle à"),
+        ("refused", "Proposition refusée dans la salle à"),
+        ("expired", "Proposition restée sans réponse dans la salle."),
+    ],
+)
+async def test_a_proposal_does_not_stand_any_more_once_the_room_has_answered(
+    serve: Serve, open_page: OpenPage, reason: str, words: str
+) -> None:
+    def answered(number: int, proposal: str, reason: str) -> EventView:
+        fact = ProposalAnswered.model_validate(
+            {"proposal": proposal, "accepted": reason == "accepted", "reason": reason}
+        )
+        return EventView(id=f"e{number}", room="salle-2", kind=fact.kind, at=ago(0), fact=fact.model_dump(mode="json"))
+
+    centre = Centre(serve("it"), ROOMS)
+    centre.server.answers["POST /api/v1/rooms/salle-2/propose"] = ProposeAnswer(proposal="p-2")
+    page = await open_page(f"{centre.url}?room=salle-2")
+    await page.click("#propose")
+    await expect(page.locator("#outcome")).to_contain_text("la salle a deux minutes")
+    centre.server.push("event", answered(1, "p-1", "expired"))  # of the one whose place it took
+    await expect(page.locator(".history")).to_contain_text("Proposition restée sans réponse")
+    await expect(page.locator("#outcome")).to_contain_text("la salle a deux minutes")
+    centre.server.push("event", answered(2, "p-2", reason))
+    await expect(page.locator("#outcome")).to_contain_text(words)
+    await expect(page.locator("#propose")).to_be_enabled()
+    await assert_accessible(page)
 
 
 async def test_who_may_only_look_is_told_so(serve: Serve, open_page: OpenPage) -> None:

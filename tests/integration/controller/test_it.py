@@ -292,7 +292,7 @@ async def test_stop_mute_and_propose_reach_the_room_and_are_audited(staffed: Run
     await staffed.sign_in()
     await until(lambda: _link_is(staffed, "online"), "the room is online")
     assert (await staffed.http.post(f"/api/v1/rooms/{ROOM}/stop")).json() == {"ok": True}
-    assert (await staffed.http.post(f"/api/v1/rooms/{ROOM}/propose")).json() == {"ok": True}
+    proposed = (await staffed.http.post(f"/api/v1/rooms/{ROOM}/propose")).json()
     assert (await staffed.http.post(f"/api/v1/rooms/{ROOM}/mute")).json() == {"ok": True}
     assert (await staffed.http.post(f"/api/v1/rooms/{ROOM}/seen", json={"check": "on-air"})).json() == {"ok": True}
     assert [c.args["actor"] for c in room.commands_named("lesson.stop")] == ["admin"]
@@ -301,7 +301,7 @@ async def test_stop_mute_and_propose_reach_the_room_and_are_audited(staffed: Run
     assert mute.args == {"actor": "admin", "camera": None, "board": None, "sound": False}
     [proposal] = room.commands_named("lesson.propose")
     assert proposal.args["actor"] == "admin"
-    assert proposal.args["proposal"]
+    assert proposed == {"ok": True, "proposal": proposal.args["proposal"]}
 
     def refuse(command: object) -> dict[str, object]:
         raise CommandError("no lesson runs", code="lesson-transition")
