@@ -31,6 +31,12 @@ NEAR = 24
 CAMERA = "Permissions policy violation: camera is not allowed in this document"
 """Chromium says so wherever a screen is captured, though no camera is asked for. The page goes without that right."""
 
+_STATES_JS = """() => {
+  window.states = [];
+  const told = () => window.states.push(document.documentElement.dataset.state);
+  new MutationObserver(told).observe(document.documentElement, { attributeFilter: ['data-state'] });
+}"""
+
 _CORNERS_JS = """() => {
   const video = document.querySelector('#board');
   if (!video.videoWidth) return null;
@@ -117,12 +123,14 @@ async def test_a_computer_is_the_board_until_it_or_the_room_ends_it(rig: Rig, pe
         await sees(noe, NEXT)
 
         at_desk.complaints.expected.add(409)
+        await page.evaluate(_STATES_JS)
         await panel.click("#screen-end")
         await noe.sees_the_room("board")
         ended_s = time.monotonic()
         await is_in(page, "over")
         log.info("the computer knows of the end after %.2f s", time.monotonic() - ended_s)
-        assert "arrêté dans la salle" in await page.inner_text("#problem")
+        assert "La salle est revenue à son tableau" in await page.inner_text("#problem")
+        assert await page.evaluate("window.states") == ["asking", "over"], "no fault of the network"
 
         await page.click("#again")
         await page.fill("#code", code)

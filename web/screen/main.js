@@ -22,7 +22,9 @@ const unable = !window.isSecureContext
 let isShort = false;
 let before = '';
 
-const SHARED = ['connecting', 'live', 'lost'];
+const SHARED = ['connecting', 'live', 'asking', 'lost'];
+/** Reasons for an end that somebody wanted. */
+const WANTED = ['screen-left', 'screen-stopped'];
 
 /** @param {Element} element @param {string} text */
 function say(element, text) {
@@ -36,7 +38,7 @@ function show() {
   const room = share.ticket ? share.ticket.room_name : '';
   document.documentElement.lang = words.lang;
   document.documentElement.dataset.state = state;
-  document.title = words.t(isShared ? 'screen.page.live' : 'screen.page');
+  document.title = words.t(state === 'live' ? 'screen.page.live' : 'screen.page');
   const other = words.lang === 'fr' ? 'en' : 'fr';
   el('lang').lang = other;
   say(el('lang'), other === 'en' ? 'English' : 'Français');
@@ -47,7 +49,7 @@ function show() {
   el('sign').hidden = state !== 'live';
   const why = isShort ? 'screen-code-short' : share.why;
   el('problem').hidden = !why;
-  el('problem').dataset.sort = share.why === 'screen-left' ? 'fine' : 'bad';
+  el('problem').dataset.sort = WANTED.includes(share.why) ? 'fine' : 'bad';
   say(el('problem'), why ? words.error(why, { time: words.duration(share.waitS || 60) }) : '');
   say(el('code-label'), words.t('screen.code'));
   for (const name of ['go', 'share', 'other', 'stop', 'again']) say(el(name), words.t('screen.' + name));

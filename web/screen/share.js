@@ -6,7 +6,7 @@ import { WhipConnection } from '../lib/whip.js';
 
 /** @typedef {import('../lib/protocol').ScreenAnswer} ScreenAnswer */
 
-/** @typedef {'code' | 'checking' | 'ready' | 'choosing' | 'connecting' | 'live' | 'lost' | 'over'} State */
+/** `asking`: the room has let go, and is asked whether that was all. @typedef {'code' | 'checking' | 'ready' | 'choosing' | 'connecting' | 'live' | 'asking' | 'lost' | 'over'} State */
 
 /** What is asked of the browser: no larger than a board is sent, as often as a board changes, and no sound. */
 const SCREEN = { video: { width: { max: 1920 }, height: { max: 1080 }, frameRate: { max: 15 } }, audio: false };
@@ -16,6 +16,8 @@ const ENCODING = { maxBitrate: 3000000, maxFramerate: 15 };
 const FINAL = ['screen-not-granted', 'screen-stopped', 'screen-replaced', 'screen-too-large', 'lesson-ended', 'token-invalid', 'no-common-codec'];
 /** Codes whose words are for pupils, and what they mean here. @type {Record<string, string>} */
 const HERE = { 'token-invalid': 'screen-not-granted', 'no-common-codec': 'screen-no-codec' };
+/** The other end closed the connection: no fault of the network. */
+const LET_GO = 'let-go';
 /** A line that is gone for so long is given up for a new one, before the browser does. */
 const GONE_MS = 4000;
 
@@ -108,7 +110,8 @@ export class Share extends EventTarget {
         connection.close({ isReplaced: true });
         if (!this.stream) return;
         if (FINAL.includes(code)) return this.over(HERE[code] || code);
-        this.become('lost', error);
+        if (code === LET_GO) this.become('asking');
+        else this.become('lost', error);
         await this.backoff.wait();
       }
     }
@@ -117,10 +120,13 @@ export class Share extends EventTarget {
   /** @private Share over one connection until it is lost, and reject then. @param {WhipConnection} connection */
   async hold(connection) {
     const lost = new Promise((resolve, reject) => {
-      connection.addEventListener('lost', () => reject(new ApiError('network', 'the connection is lost')));
+      connection.addEventListener('lost', (event) => {
+        const { reason } = /** @type {CustomEvent<{reason: string}>} */ (event).detail;
+        reject(new ApiError(reason === 'closed' ? LET_GO : 'network', 'the connection is ' + reason));
+      });
       // nothing is said over it: that it closes tells at once that the room has let go
       const line = connection.pc.createDataChannel('screen');
-      line.addEventListener('close', () => connection === this.connection && this.stream && reject(new ApiError('network', 'the room let go')));
+      line.addEventListener('close', () => connection === this.connection && this.stream && reject(new ApiError(LET_GO, 'the room let go')));
       connection.pc.addEventListener('connectionstatechange', () => {
         clearTimeout(this.gone);
         const { connectionState } = connection.pc;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -61,12 +62,16 @@ class Share:
         self.server = server
         self.asked: list[str] = []
         self.refused: tuple[str, int] | None = None
+        self.may_answer: asyncio.Event | None = None
+        """What an offer waits for."""
 
     async def prepare(self) -> None:
         await self.page.evaluate(_SCREEN_JS, None)
 
         async def whip(route: Route) -> None:
             self.asked.append(route.request.method)
+            if self.may_answer is not None and route.request.method == "POST":
+                await self.may_answer.wait()
             if route.request.method != "POST":
                 await route.fulfill(status=200)
             elif self.refused is not None:
@@ -228,7 +233,7 @@ async def test_a_choice_that_is_refused_may_be_made_again(
 @pytest.mark.parametrize(
     ("code", "status", "words"),
     [
-        ("screen-stopped", 409, "arrêté dans la salle"),
+        ("screen-stopped", 409, "La salle est revenue à son tableau"),
         ("screen-replaced", 409, "pris la place"),
         ("screen-not-granted", 409, "nouveau code"),
         ("screen-too-large", 409, "trop grande"),
@@ -258,6 +263,32 @@ async def test_a_line_that_breaks_is_made_anew_until_the_room_says_that_it_is_ov
     await share.is_in("over")
     await expect(share.page.locator("#problem")).to_contain_text(words)
     assert await share.page.evaluate("window.tracks.every((one) => one.readyState === 'ended')")
+    await share.looks_right()
+
+
+@pytest.mark.parametrize("how", [{}, {"dark": True}, {"locale": "en-GB"}], ids=str)
+async def test_a_room_that_goes_back_to_its_board_is_no_fault_of_the_network(
+    serve: Serve, open_page: OpenPage, complaints: Complaints, how: dict[str, Any]
+) -> None:
+    share = await opened(serve, open_page, **how)
+    page, is_french = share.page, "locale" not in how
+    await share.to_live()
+    await page.mouse.move(0, 0)  # the next button comes where this one was
+    complaints.expected.add(409)
+    may_answer = asyncio.Event()
+    share.refused, share.may_answer = ("screen-stopped", 409), may_answer
+    await page.evaluate("window.receivers[0].close()")
+    await share.is_in("asking")
+    await expect(page.locator("#title")).to_have_text(
+        "Vos élèves ne voient plus votre écran" if is_french else "Your pupils no longer see your screen"
+    )
+    await expect(page.locator("#problem")).to_be_hidden()
+    await expect(page.locator("#sign")).to_be_hidden()
+    await share.looks_right()
+    may_answer.set()
+    await share.is_in("over")
+    await expect(page.locator("#problem")).to_contain_text("nouveau code" if is_french else "a new code")
+    await expect(page.locator("#problem")).to_have_attribute("data-sort", "fine")
     await share.looks_right()
 
 
