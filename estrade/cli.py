@@ -14,12 +14,32 @@ from estrade.words import language
 from protocol.errors import ConfigError, EstradeError
 
 EXIT_USER, EXIT_INTERRUPTED = 2, 130
+EXIT_CLOSED_PIPE = 141
+"""As of a program that SIGPIPE ended: 128 + 13."""
 
 Act = Callable[[argparse.Namespace], int]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Carry out one command line; return the exit status: 0 well, 1 a fault of ours, 2 something the user can mend."""
+    """Carry out one command line; return the exit status: 0 well, 1 a fault of ours, 2 something the user can mend.
+
+    Whoever reads what it prints may go whenever they like, as in ``estrade rooms | head``: then it ends without a word.
+    """
+    status = 0
+    try:
+        try:
+            status = _carry_out(argv)
+        finally:
+            sys.stdout.flush()  # now: when the interpreter goes, nobody could hear that the pipe is closed
+    except* BrokenPipeError:  # also out of a demo's tasks
+        status = EXIT_CLOSED_PIPE
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # where the interpreter writes what is left
+        os.close(nowhere)
+    return status
+
+
+def _carry_out(argv: Sequence[str] | None) -> int:
     given = parser().parse_args(argv)
     act: Act = given.act
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -76,6 +77,19 @@ def test_a_mistake_is_one_sentence_with_a_known_code(
     assert said.err.count("\n") == 1
     code = said.err.rsplit("[", 1)[1].rstrip("]\n")
     assert code in CODES
+
+
+@pytest.mark.parametrize("given", [["--help"], ["demo", "--help"], ["doctor", "--json"], ["devices"]])
+def test_whoever_reads_may_go_and_nothing_is_said_of_it(given: list[str]) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = [sys.executable, "-m", "estrade.cli", *given]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    try:
+        done = subprocess.run(command, stdout=writes, stderr=subprocess.PIPE, text=True, check=False, env=environment)
+    finally:
+        os.close(writes)
+    assert (done.stderr, done.returncode) == ("", cli.EXIT_CLOSED_PIPE)
 
 
 def test_settings_are_gathered_by_table() -> None:
