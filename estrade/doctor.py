@@ -24,6 +24,7 @@ from protocol.errors import EstradeError
 Status = Literal["ok", "missing", "warning"]
 
 CALIBRATE_MOST_S = 30.0
+EXIT_NOT_TRIED = 2
 _LEAST_PYTHON = (3, 11)
 _PROGRAMS: tuple[tuple[str, str, bool, bool, str, str], ...] = (
     # program, Debian package, needed by the demo, of use in a room, what for (fr, en)
@@ -95,7 +96,8 @@ def findings(*, has_agent: bool = False, is_room: bool = False) -> list[Finding]
 def run(*, as_json: bool, config: Path | None = None) -> int:
     """Look at machine and room and print what was found; return 0, or 1 when something needed is missing or failed.
 
-    Raises EstradeError where the agent that runs here refuses.
+    2 where the agent that runs here does not test the room, because a lesson runs; without ``as_json`` any other
+    refusal of the agent is raised as EstradeError.
     """
     agent = room_agent.find(config, demo.default_state() / "agent.toml")
     has_agent = agent.is_there()
@@ -108,17 +110,25 @@ def run(*, as_json: bool, config: Path | None = None) -> int:
     missing = [finding for finding in found if finding.status == "missing"]
     if not as_json:
         _print(found)
-    room = None
+    room = refusal = None
     if has_agent:
-        if not as_json:
-            print(f"\n{say('doctor-room')}")
-        room = room_test.carry_out(agent, shows=not as_json)
+        try:
+            room = room_test.carry_out(agent, shows=not as_json)
+        except EstradeError as error:
+            refusal = error
     failed = [step for step in room["steps"] if step["state"] == "failed"] if room else []
-    is_well = not missing and not failed and (room is None or room["state"] == "done")
+    is_well = not missing and not failed and (room["state"] == "done" if room else refusal is None)
     if as_json:
-        told = {"ok": is_well, "findings": [asdict(finding) for finding in found], "room": room}
+        told: dict[str, Any] = {"ok": is_well, "findings": [asdict(finding) for finding in found], "room": room}
+        if refusal is not None:
+            told |= {"refusal": {"code": refusal.code, "message": refusal.message}, "not_tried": room_test.LOOKED_AT}
         print(json.dumps(told, ensure_ascii=False))
-        return 0 if is_well else 1
+        return EXIT_NOT_TRIED if refusal is not None else 0 if is_well else 1
+    if refusal is not None:
+        if refusal.code != "selftest-not-now":
+            raise refusal
+        print(f"\n{say('doctor-lesson')} [{refusal.code}]")
+        return EXIT_NOT_TRIED
     if missing:
         print(say("doctor-missing", count=len(missing)))
     elif room is None:

@@ -63,12 +63,23 @@ class RoomAgent:
         if answer.status >= 400:
             known = said if isinstance(said, dict) else {}
             code, detail = str(known.get("code", "not-found")), str(known.get("detail", f"HTTP {answer.status}"))
+            if code == "panel-token":
+                raise self._runs_elsewhere(f"does not take the token in {self.token_file}")
             raise EstradeError(f"the room's agent refuses: {detail}", code=code)
         return said if isinstance(said, dict) else None
+
+    def _runs_elsewhere(self, why: str) -> AccessError:
+        return AccessError(
+            f"the agent on {HOST}:{self.port} {why}: it runs from another state folder; "
+            "name its configuration with --config FILE",
+            code="panel-token",
+        )
 
     def _token(self) -> str:
         try:
             return self.token_file.read_text(encoding="ascii").partition("\n")[0]
+        except FileNotFoundError:
+            raise self._runs_elsewhere(f"has no token in {self.token_file}") from None
         except (OSError, ValueError) as error:
             raise AccessError(
                 f"the panel's token {self.token_file} cannot be read ({getattr(error, 'strerror', None) or error}); "

@@ -13,6 +13,8 @@ from protocol.errors import EstradeError
 LOOK_S = 0.2
 MOST_S = 30.0
 """The test takes ten seconds; an agent that has only just begun some more."""
+LOOKED_AT = ("camera", "microphone", "loudspeaker", "board", "network")
+"""What a test of the room looks at, and what is therefore not known without one."""
 _OVER = ("done", "stopped")
 
 
@@ -22,6 +24,8 @@ def carry_out(agent: RoomAgent, *, shows: bool) -> dict[str, Any]:
     Raises EstradeError when the agent refuses, or does not come to an end.
     """
     asked = agent.post("/api/selftest", {"asked_by": "doctor"}) or {}
+    if shows:
+        print(f"\n{say('doctor-room')}", flush=True)
     test = asked["selftest"]["id"]
     shown: set[str] = set()
     deadline_s = time.monotonic() + MOST_S

@@ -52,6 +52,12 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "doctor-failed": ("{count} point(s) en panne dans la salle ({took} s).", "{count} thing(s) failed ({took} s)."),
     "doctor-stopped": ("Le test a été arrêté dans la salle.", "The test was stopped in the room."),
+    "doctor-lesson": (
+        "Une classe est en cours : pour ne pas la déranger, caméra, micro, haut-parleur, tableau et réseau de la salle "
+        "ne sont pas testés. Relancez la commande après la classe.",
+        "A lesson is running: so as not to disturb it, the room's camera, microphone, loudspeaker, board and network "
+        "are not tested. Run the command again after the lesson.",
+    ),
     "doctor-calibrating": (
         "La salle est mesurée : elle doit être vide et silencieuse, lumières allumées ; un son y est joué…",
         "The room is being measured: it should be empty and quiet, lights on; a sound is played…",

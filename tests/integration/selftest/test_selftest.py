@@ -227,10 +227,19 @@ async def test_a_person_reads_each_step_as_it_ends_in_their_language(broker: Bro
         assert "Image de la caméra\u00a0: Pas essayé\u00a0: la salle n’en a pas." in out
         assert "→ Prévenez l’équipe qui tient Estrade." in out
         await room.press("lesson/start")
+        status, out, err = await doctor(room.settings, tmp_path)
+        assert (status, err) == (2, "")
+        assert "Une classe est en cours\u00a0: pour ne pas la déranger, caméra, micro, haut-parleur, tableau" in out
+        assert "La salle est testée" not in out
+        assert out.endswith("[selftest-not-now]\n")
+        assert out.startswith("bien  Python"), "the machine is looked at"
         status, out, err = await doctor(room.settings, tmp_path, "--json")
-        assert (status, out) == (2, "")
-        assert err.count("\n") == 1
-        assert "[selftest-not-now]" in err
+        assert (status, err) == (2, "")
+        told = json.loads(out)
+        assert (told["ok"], told["room"], told["refusal"]["code"]) == (False, None, "selftest-not-now")
+        assert "while the lesson is degraded" in told["refusal"]["message"]
+        assert told["not_tried"] == ["camera", "microphone", "loudspeaker", "board", "network"]
+        assert "python" in {finding["id"] for finding in told["findings"]}
     status, out, err = await doctor(room.settings, tmp_path)
     assert (status, out) == (2, "")
     assert "[not-ready]" in err
@@ -255,9 +264,34 @@ async def test_a_lesson_that_begins_ends_the_doctors_test_and_its_own_is_not_tak
         asked = asyncio.create_task(doctor(room.settings, tmp_path))
         await until_step(room, "camera", "running", "ok")
         assert (await room.press("lesson/start")).json()["selftest"]["kind"] == "quiet"
-        status, _, err = await asked
+        status, out, err = await asked
+        assert (status, err) == (2, "")
+        assert "Une classe est en cours" in out
+        assert "[selftest-not-now]" in out
+
+
+@pytest.mark.parametrize("token", ["of-another-run", None], ids=["another", "none"])
+async def test_an_agent_of_another_state_folder_is_told_as_one(
+    broker: Broker, tmp_path: Path, token: str | None
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    if token is not None:
+        (elsewhere / "panel-token").write_text(token, encoding="ascii")
+    settings = room_settings(broker, tmp_path, devices={})
+    async with running_room(settings):
+        panel = settings.panel.model_copy(update={"token_file": elsewhere / "panel-token"})
+        mistaken = settings.model_copy(update={"panel": panel})
+        status, out, err = await doctor(mistaken, tmp_path)
         assert status == 2
-        assert "[selftest-not-now]" in err
+        assert f"127.0.0.1:{panel.port} " in err
+        assert f"{elsewhere / 'panel-token'}: it runs from another state folder; name its configuration" in err
+        assert "[panel-token]" in err
+        status, out, err = await doctor(mistaken, tmp_path, "--json")
+        assert (status, err) == (2, "")
+        told = json.loads(out)
+        assert (told["ok"], told["room"], told["refusal"]["code"]) == (False, None, "panel-token")
+        assert "another state folder" in told["refusal"]["message"]
 
 
 async def test_a_loudspeaker_that_was_turned_down_is_told_against_the_rooms_normal_state(
