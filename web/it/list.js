@@ -5,8 +5,8 @@ import { signal } from '@preact/signals';
 import { download } from './csv.js';
 import { Icon } from './parts.js';
 import { address, follow, go, route } from './route.js';
-import { isRunning, KIND_SIGN, kindOf, shortState } from './room_words.js';
-import { counts, listError, now, reportedAgeS, rooms, say, shown, t, tn } from './store.js';
+import { isLive, isRunning, KIND_SIGN, kindOf, shortState } from './room_words.js';
+import { counts, countsOf, listError, now, reportedAgeS, rooms, say, shown, t, tn } from './store.js';
 
 /** @typedef {import('../lib/protocol').RoomView} RoomView */
 
@@ -26,9 +26,7 @@ export const RoomList = () => {
   return html`<div class="list-page">
     <div class="title-line">
       <h1>${t('it.rooms')}</h1>
-      <p id="summary">
-        ${tn('it.rooms.count', found.all)}${found.live ? ', ' + tn('it.rooms.live', found.live) : ''}${found.problem ? ', ' + tn('it.rooms.problem', found.problem) : ''}${found.offline ? ', ' + tn('it.rooms.offline', found.offline) : ''}
-      </p>
+      <p id="summary">${countWords(found)}</p>
     </div>
     <div class="search-line">
       <form class="search" role="search" onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}>
@@ -81,23 +79,31 @@ export const RoomList = () => {
   </div>`;
 };
 
+/** "4 salles, 2 en direct, 1 avec un problème". @param {Record<string, number>} found */
+function countWords(found) {
+  const parts = [tn('it.rooms.count', found.all)];
+  for (const name of ['live', 'problem', 'offline']) {
+    const key = 'it.rooms.' + name;
+    if (found[name]) parts.push(tn(key, found[name]));
+  }
+  return parts.join(', ');
+}
+
 const Tiles = (/** @type {{list: RoomView[]}} */ { list }) => {
   /** @type {Map<string, RoomView[]>} */
   const groups = new Map();
   for (const room of list) groups.set(room.territory, [...(groups.get(room.territory) || []), room]);
   return html`<div class="tiles">
     ${Array.from(groups, ([territory, group]) => {
-      const live = group.filter((room) => kindOf(room) === 'live').length;
-      const ill = group.filter((room) => ['bad', 'offline', 'warning'].includes(kindOf(room))).length;
       return html`<section class="tile" key=${territory} aria-labelledby=${'t-' + territory}>
         <h2 id=${'t-' + territory}>${territory}</h2>
-        <p>${tn('it.rooms.count', group.length)}${live ? ', ' + tn('it.rooms.live', live) : ''}${ill ? ', ' + tn('it.rooms.problem', ill) : ''}</p>
+        <p>${countWords(countsOf(group))}</p>
         <ul class="squares">
           ${group.map((room) => {
             const kind = kindOf(room);
             const words = room.name + ' : ' + shortState(say(), room);
             return html`<li key=${room.id}>
-              <a class="square" data-kind=${kind} data-running=${isRunning(room) && !room.is_stale} href=${address({ room: room.id })} title=${words} aria-label=${words} onClick=${follow({ room: room.id })}>${KIND_SIGN[kind]}</a>
+              <a class="square" data-kind=${kind} data-running=${isLive(room)} href=${address({ room: room.id })} title=${words} aria-label=${words} onClick=${follow({ room: room.id })}>${KIND_SIGN[kind]}</a>
             </li>`;
           })}
         </ul>
@@ -161,7 +167,7 @@ const Row = (/** @type {{room: RoomView}} */ { room }) => {
     <td>
       <span class="state"><span class="square" data-kind=${kind} aria-hidden="true">${KIND_SIGN[kind]}</span><span>${shortState(say(), room)}${time && html` <span class="soft">${time}</span>`}</span></span>
     </td>
-    <td class="number">${isRunning(room) && !room.is_stale ? say().number(room.viewers) : ''}</td>
+    <td class="number">${isLive(room) ? say().number(room.viewers) : ''}</td>
     <td class="wide-only">${room.is_stale ? '' : ill.length ? ill.map((device) => t('role.' + device.role)).join(', ') : room.devices.length ? t('it.devices.fine') : ''}</td>
     <td class="wide-only soft"><${Age} id=${room.id} /></td>
   </tr>`;

@@ -28,6 +28,11 @@ export function isRunning(room) {
   return room.state !== null && RUNNING.includes(room.state);
 }
 
+/** Whether its lesson runs now, as far as is known; one that is ill may well. @param {RoomView} room */
+export function isLive(room) {
+  return isRunning(room) && !room.is_stale;
+}
+
 /** Shape of each kind, beside its colour and its word. @type {Record<string, string>} */
 export const KIND_SIGN = { bad: '×', offline: '–', warning: '!', unknown: '?', live: '●', ok: '✓', off: '○' };
 

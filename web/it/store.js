@@ -5,7 +5,7 @@ import { ApiError, json, request } from '../lib/api.js';
 import { Words } from '../lib/i18n.js';
 import { EventLine } from '../lib/sse.js';
 import { route } from './route.js';
-import { kindOf, KINDS } from './room_words.js';
+import { isLive, kindOf, KINDS } from './room_words.js';
 
 /** @typedef {import('../lib/protocol').ActAnswer} ActAnswer */
 /** @typedef {import('../lib/protocol').RoomView} RoomView */
@@ -64,19 +64,21 @@ export const sorted = computed(() => {
   return all.sort((a, b) => (rank.get(a.id) || 0) - (rank.get(b.id) || 0) || collator.compare(a.name, b.name));
 });
 
-/** How many of each kind. */
-export const counts = computed(() => {
+/** How many of these rooms each filter shows. @param {RoomView[]} list */
+export function countsOf(list) {
   /** @type {Record<string, number>} */
-  const found = { all: sorted.value.length, live: 0, problem: 0, offline: 0 };
-  for (const room of sorted.value) for (const name of shownUnder(room)) found[name] += 1;
+  const found = { all: list.length, live: 0, problem: 0, offline: 0 };
+  for (const room of list) for (const name of shownUnder(room)) found[name] += 1;
   return found;
-});
+}
+
+export const counts = computed(() => countsOf(sorted.value));
 
 /** The filters a room is shown under. @param {RoomView} room */
 function shownUnder(room) {
   const kind = kindOf(room);
   const names = [];
-  if (room.lesson !== null && !room.is_stale) names.push('live');
+  if (isLive(room)) names.push('live');
   if (kind === 'bad' || kind === 'warning') names.push('problem');
   if (kind === 'offline' || kind === 'unknown') names.push('offline');
   return names;

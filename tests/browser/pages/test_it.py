@@ -159,6 +159,11 @@ async def test_rooms_are_listed_worst_first_and_change_by_themselves(
     await page.click("#view-tiles")
     await expect(page.locator(".tile")).to_have_count(2)
     await expect(page.get_by_role("link", name="Salle 10 : en direct")).to_be_visible()
+    centre.server.push("room", room("Salle 10", **LIVE, link="offline", is_stale=True))
+    await expect(page.locator("#summary")).to_have_text("4 salles, 2 en direct, 1 avec un problème, 1 injoignable")
+    await expect(page.locator(".tile", has_text="doubs").locator("p")).to_have_text(
+        "3 salles, 2 en direct, 1 avec un problème, 1 injoignable"  # the one with a problem is live, too
+    )
     await assert_accessible(page)
 
 
