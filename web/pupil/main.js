@@ -21,6 +21,8 @@ import { TalkCard } from './talk.js';
 /** @typedef {import('../lib/protocol').You} You */
 
 const SECTIONS = ['join', 'waiting', 'lobby', 'class', 'ended', 'refused'];
+/** What may be the matter with a code. */
+const CODE_PROBLEMS = ['code-short', 'code-wrong', 'code-throttled'];
 /** A connection that takes longer than this gets a sentence. */
 const SLOW_MS = 4000;
 
@@ -119,13 +121,20 @@ function join(key) {
 /** @param {ApiError | null} error */
 function showJoinError(error) {
   joinError = error;
-  const problem = el('join-problem');
-  problem.hidden = !error;
-  if (error && error.code === 'code-short') problem.textContent = words.t('join.code.short');
-  else if (error) showError(problem, error);
-  const code = el('code');
-  if (error && (error.code === 'code-wrong' || error.code === 'code-short')) code.setAttribute('aria-invalid', 'true');
-  else code.removeAttribute('aria-invalid');
+  const ofCode = error && isOfCode(error) ? error : null;
+  const other = ofCode ? null : error;
+  el('code-problem').hidden = !ofCode;
+  if (ofCode && ofCode.code === 'code-short') el('code-problem').textContent = words.t('join.code.short');
+  else if (ofCode) showError(el('code-problem'), ofCode);
+  if (ofCode && ofCode.code !== 'code-throttled') el('code').setAttribute('aria-invalid', 'true');
+  else el('code').removeAttribute('aria-invalid');
+  el('join-problem').hidden = !other;
+  if (other) showError(el('join-problem'), other);
+}
+
+/** Whether it is told beside the code, where something is to be mended or waited for. @param {ApiError} error */
+function isOfCode(error) {
+  return !link && CODE_PROBLEMS.indexOf(error.code) >= 0;
 }
 
 /** @param {boolean} is */
@@ -159,7 +168,7 @@ async function enter() {
     const known = asApiError(error);
     if (known.code === 'link-wrong') refuse(known);
     else showJoinError(known);
-    if (known.code === 'code-wrong') code.focus();
+    if (isOfCode(known)) code.focus();
   }
   setEntering(false);
 }

@@ -88,12 +88,36 @@ async def test_a_wrong_code_is_told_in_words_with_a_code_for_the_help_desk(
     await assert_accessible(page)
     await page.fill("#code", "zzzz-zzzz")
     await page.click("#enter")
-    await expect(page.locator("#join-problem")).to_contain_text("Aucune classe n’a ce code")
-    await expect(page.locator("#join-problem")).to_contain_text("code-wrong")
+    told = page.locator("#code-problem")
+    await expect(told).to_contain_text("Aucune classe n’a ce code")
+    await expect(told).to_contain_text("code-wrong")
     await expect(page.locator("#code")).to_be_focused()
+    await expect(page.locator("#code")).to_have_accessible_description(re.compile("Aucune classe n’a ce code"))
+    await expect(page.locator("#code")).to_have_attribute("aria-invalid", "true")
+    field, words = await page.locator("#code").bounding_box(), await told.bounding_box()
+    assert field is not None
+    assert words is not None
+    assert 0 <= words["y"] - field["y"] - field["height"] < 16, "it stands beside what it is about"
     await assert_accessible(page)
     await page.fill("#code", "2222-2222")
-    await expect(page.locator("#join-problem")).to_contain_text(re.compile("attendre 42\\s?s"))
+    await expect(told).to_contain_text(re.compile("attendre 42\\s?s"))
+    await expect(page.locator("#code")).not_to_have_attribute("aria-invalid", "true")
+    await page.fill("#code", "2222")
+    await expect(told).to_be_hidden()
+
+
+async def test_what_is_not_about_the_code_is_told_at_the_button(
+    serve: Serve, open_page: OpenPage, complaints: Complaints
+) -> None:
+    complaints.expected = {503}
+    server = centre(serve, view())
+    server.answers["POST /api/v1/join"] = refusal("database-unavailable", 503)
+    page = await open_page(server.url, **PHONE)
+    await page.fill("#code", "k7qf-92mx")
+    await page.click("#enter")
+    await expect(page.locator("#join-problem")).to_contain_text("database-unavailable")
+    await expect(page.locator("#code-problem")).to_be_hidden()
+    await expect(page.locator("#code")).not_to_have_attribute("aria-invalid", "true")
 
 
 async def test_half_a_code_is_not_sent(serve: Serve, open_page: OpenPage) -> None:
@@ -101,7 +125,7 @@ async def test_half_a_code_is_not_sent(serve: Serve, open_page: OpenPage) -> Non
     page = await open_page(server.url, **PHONE)
     await page.fill("#code", "K7QF")
     await page.click("#enter")
-    await expect(page.locator("#join-problem")).to_contain_text("Il en manque")
+    await expect(page.locator("#code-problem")).to_contain_text("Il en manque")
     assert [path for _, path, _ in server.asked if path == "/api/v1/join"] == []
 
 
