@@ -210,6 +210,22 @@ async def test_not_hearing_is_taken_back_by_a_tap_or_once_what_was_found_is_over
     await expect(page.locator("#announce")).to_have_text("Tu entends de nouveau.")
 
 
+async def test_in_a_pause_no_sound_is_said_to_come(serve: Serve, open_page: OpenPage) -> None:
+    page, room = await in_class(serve, open_page)
+    sound = page.locator("#sound-fact")
+    await expect(sound).to_have_text("Son ok")
+    await room.says(NOTICE.model_copy(update={"paused": True, "on_air": OnAir(sound=False)}))
+    await expect(sound).to_have_text("Son en pause")
+    await expect(sound).to_have_attribute("data-state", "off")
+    await expect(page.locator("#class-words")).to_contain_text("en pause")
+    await assert_accessible(page)
+    await page.click("#mute")
+    await expect(sound).to_have_text("Son coupé ici")
+    await page.click("#mute")
+    await room.says(NOTICE)
+    await expect(sound).to_have_text("Son ok")
+
+
 async def test_a_picture_that_is_not_sent_says_why_and_no_fault(serve: Serve, open_page: OpenPage) -> None:
     page, room = await in_class(serve, open_page)
     note = page.locator("#tile-camera .note")
