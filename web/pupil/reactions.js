@@ -4,6 +4,24 @@ import { announce, closeSheet, el, say, sheet, words } from './page.js';
 
 /** @typedef {import('../lib/protocol').Reaction} Reaction */
 
+/** For so long the button says that the reaction is sent. */
+const READ_MS = 4000;
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
+
+/** Have the button say that it is sent, or what it is for. @param {boolean} isSent */
+function showSent(isSent) {
+  const button = el('react');
+  const label = /** @type {Element} */ (button.lastElementChild);
+  const key = isSent ? 'react.sent.short' : 'react.button';
+  button.dataset.sent = String(isSent);
+  label.setAttribute('data-i18n', key); // another language may be chosen meanwhile
+  say(label, words.t(key));
+  clearTimeout(timer);
+  timer = isSent ? setTimeout(() => showSent(false), READ_MS) : undefined;
+}
+
 /** @param {import('../lib/attendance.js').Attendance} attendance */
 export function wireReactions(attendance) {
   sheet('react', 'react-sheet', () => say(el('react-told'), ''));
@@ -15,6 +33,7 @@ export function wireReactions(attendance) {
         return;
       }
       closeSheet();
+      showSent(true);
       announce(words.t('react.sent'));
     });
 }

@@ -210,6 +210,22 @@ async def test_not_hearing_is_taken_back_by_a_tap_or_once_what_was_found_is_over
     await expect(page.locator("#announce")).to_have_text("Tu entends de nouveau.")
 
 
+async def test_a_reaction_that_was_sent_is_seen_on_its_button_for_a_moment(serve: Serve, open_page: OpenPage) -> None:
+    page, _ = await in_class(serve, open_page)
+    react, sent = page.locator("#react"), page.locator("#react .icon.sent")
+    await expect(sent).to_be_hidden()
+    await page.click("#react")
+    await page.click("[data-react=applause]")
+    await expect(react).to_have_text("Envoyé")
+    await expect(sent).to_be_visible()
+    await assert_accessible(page)
+    await page.click("#lang")
+    await expect(react).to_have_text("Sent")
+    await page.click("#lang")
+    await expect(react).to_have_text("Réagir", timeout=8_000)
+    await expect(sent).to_be_hidden()
+
+
 async def test_in_a_pause_no_sound_is_said_to_come(serve: Serve, open_page: OpenPage) -> None:
     page, room = await in_class(serve, open_page)
     sound = page.locator("#sound-fact")
