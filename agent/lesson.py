@@ -253,6 +253,7 @@ class Lesson:
             frozen=self.frozen,
             on_air=self.on_air,
             recording=self.is_recorded(),
+            pupil_speaks=self._run_now is not None and self._run_now.talk.is_heard,
             elapsed_s=self.elapsed_s or 0.0,
             viewers=publisher.connected if publisher else 0,
             stand_in=tuple(track for track in lacking if not (track == "board" and is_shared)),
@@ -342,7 +343,7 @@ class Lesson:
             on_people=self._people_changed,
             on_door=self._keep,
             on_removed=self._pupil_removed,
-            on_talk=self._tell_panel,
+            on_talk=self._talk_changed,
             on_microphone=self._microphone_changed,
             on_change=self._changed,
             is_dead=lambda microphone: self.is_dead(microphone),
@@ -593,6 +594,10 @@ class Lesson:
             self._run_now.talk.rights_changed()
         self._tell_panel()
 
+    def _talk_changed(self) -> None:
+        self._tell_viewers()
+        self._tell_panel()
+
     def _tell_panel(self) -> None:
         for listener in self._people_listeners:
             listener()
@@ -625,8 +630,11 @@ class Lesson:
         if self.state is not before:
             log.info("Lesson state changed", extra={"from": before, "event": event, "to": self.state})
 
-    def _changed(self) -> None:
+    def _tell_viewers(self) -> None:
         if self._run_now and self.state in RUNNING:
             self._run_now.publisher.tell_viewers()
+
+    def _changed(self) -> None:
+        self._tell_viewers()
         for listener in self._listeners:
             listener()

@@ -138,6 +138,7 @@ class Talk:
             if self._speaker is speaker:
                 self._speaker = None
                 self._publisher.set_speaker(None)
+                self._on_change()
             await connection.close()
             raise
         self._publisher.set_speaker(holder)
@@ -189,7 +190,13 @@ class Talk:
         if self._speaker is not None:
             self._tell(self._speaker)
 
-    # --- what the panel shows -------------------------------------------------------------------------------------
+    # --- what others are shown ------------------------------------------------------------------------------------
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether the other pupils hear the one who speaks."""
+        speaker = self._speaker
+        return speaker is not None and not self._is_muted and self._state(speaker) in ("heard", "no-loudspeaker")
 
     def view(self) -> PanelTalk | None:
         """Return who has the floor, and how it stands; None: nobody."""

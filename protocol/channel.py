@@ -129,6 +129,7 @@ class Notice(Wire):
     on_air: OnAir
     frozen: bool = Field(default=False, description="the teacher holds the board's picture as it was")
     recording: bool = Field(default=False, description="what pupils are sent is recorded in the room, now")
+    pupil_speaks: bool = Field(default=False, description="the other pupils hear one whose hand is taken, now")
     elapsed_s: float = Field(ge=0)
     viewers: int = Field(ge=0)
     stand_in: tuple[Literal["camera", "board", "sound"], ...] = Field(

@@ -80,12 +80,15 @@ async def test_a_hand_that_is_taken_is_heard_by_the_others_until_the_teacher_end
         await lina.page.click("#talk-start")
         await lina.reads("#talk-title", "Il n’y a pas de haut-parleur dans la salle")  # the simulated one has none
         await panel.wait_for_selector("#speaking[data-talk=no-loudspeaker]")
+        await noe.page.locator("#speaks-fact", has_text="Un élève parle").wait_for()
+        assert await lina.page.is_hidden("#speaks-fact")
         with_lina = await energy_a_second(lina, noe)
         assert with_lina[1] - alone[1] > HEARD_A_SECOND, "the other pupil does not hear it"
         assert abs(with_lina[0] - alone[0]) < HEARD_A_SECOND, "the pupil hears itself, or the room no more"
 
         await panel.click("#talk-end")
         await lina.reads("#talk-words", "L’enseignant a repris la parole.")
+        await noe.page.wait_for_selector("#speaks-fact", state="hidden")
         assert await lina.page.get_attribute("html", "data-microphone") == "closed"
 
         async def is_quiet_again() -> bool:  # what had arrived before is played out first

@@ -340,6 +340,8 @@ export interface Notice {
   frozen: boolean;
   /** what pupils are sent is recorded in the room, now */
   recording: boolean;
+  /** the other pupils hear one whose hand is taken, now */
+  pupil_speaks: boolean;
   elapsed_s: number;
   viewers: number;
   /** tracks whose device is away, so that a stand-in is sent */

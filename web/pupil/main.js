@@ -13,6 +13,7 @@ import { announce, closeSheet, el, putWords, say, sheet, showError, words } from
 import { fillQuality, showLevel, wireWish } from './quality.js';
 import { Questions } from './question.js';
 import { wireReactions } from './reactions.js';
+import { Speaking } from './speaking.js';
 import { fullScreen, Stage } from './stage.js';
 import { TalkCard } from './talk.js';
 
@@ -41,6 +42,7 @@ const complaint = new Complaint(attendance, () => ({
   isLost: line.state === 'lost',
   isInRoom: attendance.isInRoom,
 }));
+const speaking = new Speaking(talk);
 /** Whether the room has not said yet what it knows of this page, on a new connection. */
 let isNew = true;
 
@@ -360,6 +362,7 @@ function tick() {
   const text = isPaused ? words.t('class.paused') : standIn ? words.t('class.sound.standin') : isFrozen ? words.t('class.frozen') : '';
   say(el('class-words'), text);
   el('class-words').hidden = text === '';
+  speaking.show(!!notice && !!notice.pupil_speaks && !isLost);
   const isRecorded = !!(notice && notice.recording);
   if (isRecorded && el('recording-fact').hidden) announce(words.t('class.recording'));
   el('recording-fact').hidden = !isRecorded;

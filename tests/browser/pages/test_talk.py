@@ -13,7 +13,7 @@ from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, ass
 from tests.browser.pages.panel_room import room, sent, shown
 from tests.browser.pages.stub import refusal
 from tests.browser.pages.test_panel_audience import answering, live
-from tests.browser.pages.test_pupil_channel import Room, in_class
+from tests.browser.pages.test_pupil_channel import NOTICE, Room, in_class
 from tests.browser.people import until
 from tests.chromium import Complaints
 
@@ -94,6 +94,29 @@ async def called(serve: Serve, open_page: OpenPage, **how: Any) -> tuple[Page, R
     await there.says(TAKEN)
     await expect(page.locator("#talk-title")).to_have_text("C’est à toi de parler")
     return page, there, floor
+
+
+async def test_the_others_are_told_that_a_pupil_speaks_and_the_one_who_does_is_not(
+    serve: Serve, open_page: OpenPage
+) -> None:
+    page, there, _ = await called(serve, open_page)
+    sign = page.locator("#speaks-fact")
+    spoken = NOTICE.model_copy(update={"pupil_speaks": True})
+    await page.click("#talk-start")
+    await there.says(channel.Talk(state="heard"), spoken)
+    await expect(page.locator("#talk-title")).to_have_text("On t’entend")
+    await expect(sign).to_be_hidden()
+    await page.click("#talk-end")
+    await there.says(channel.You())  # before the room says that nobody is heard any more
+    await expect(page.locator("#talk")).to_be_hidden()
+    await expect(sign).to_be_hidden()
+    await there.says(NOTICE, spoken)
+    await expect(sign).to_have_text("Un élève parle")
+    await expect(page.locator("#announce")).to_have_text("Un élève parle")
+    await assert_accessible(page)
+    await assert_fits(page)
+    await there.says(NOTICE)
+    await expect(sign).to_be_hidden()
 
 
 async def test_a_microphone_is_asked_for_on_the_pupils_tap_and_shown_until_it_is_closed(

@@ -23,6 +23,11 @@ pytestmark = pytest.mark.timed
 HZ = 1_000.0
 
 
+def hears_of_a_pupil(peer: Peer) -> bool:
+    """Return what the room said last of whether a pupil is heard."""
+    return [message for message in peer.heard if isinstance(message, channel.Notice)][-1].pupil_speaks
+
+
 def told(peer: Peer) -> list[channel.Talk]:
     return [message for message in peer.heard if isinstance(message, channel.Talk)]
 
@@ -59,19 +64,25 @@ async def test_a_taken_hand_is_heard_until_one_press_and_no_other_is(
         pupil = await take_hand(room, lina)
         view = await room.view()
         assert view["talk"] == {**pupil, "name": "Lina", "state": "invited"}
+        assert not hears_of_a_pupil(noe), "it is not heard yet"
         await speak(centre, speaker, "lina")
         await centre.call("rtc.candidate", RtcCandidate(viewer="t-1", candidates=(), is_last=True))
         await lina.until(lambda: any(one.state == "no-loudspeaker" for one in told(lina)))
         await noe.until(lambda: strength(heard(noe.sound)[-24_000:], HZ) > 1_000)
         assert strength(heard(lina.sound)[-24_000:], HZ) < 60
         assert (await room.view())["talk"]["state"] == "no-loudspeaker"
+        await noe.until(lambda: hears_of_a_pupil(noe))
         await room.press("lesson/pause", {"paused": True})
         await lina.until(lambda: told(lina)[-1].state == "paused")
+        await noe.until(lambda: not hears_of_a_pupil(noe))
         await room.press("lesson/pause", {"paused": False})
+        await noe.until(lambda: hears_of_a_pupil(noe))
 
         view = (await room.press("audience/lower", pupil)).json()
         assert view["talk"] is None
         await lina.until(lambda: told(lina)[-1] == channel.Talk(state="ended", reason="teacher"))
+        await noe.until(lambda: not hears_of_a_pupil(noe))
+        assert not any("Lina" in message.model_dump_json() for message in noe.heard), "nobody is told a name"
 
         await take_hand(room, lina)
         await speak(centre, again, "lina", "t-2")

@@ -119,6 +119,7 @@ async def test_the_room_and_the_others_hear_a_pupil_who_does_not_hear_itself(les
     assert "a=recvonly" in answer
     assert "a=setup:passive" in answer
     await mine.until(lambda: any(one.state == "heard" for one in lesson.told(mine)))
+    assert lesson.talk.is_heard
     await other.until(lambda: strength(lately(other), PUPIL_HZ) > 2_000)
     at_the_others, at_mine = lately(other), lately(mine)
     view, level_dbfs = lesson.talk.view(), lesson.talk.level_dbfs()
@@ -211,6 +212,7 @@ async def test_pause_mute_and_a_room_without_loudspeaker_are_told(lesson: Lesson
     lesson.talk.set_on_air(OnAir(sound=False), False)
     lesson.loudspeaker.is_there = True
     await is_told("heard", is_room_muted=True)
+    assert not lesson.talk.is_heard, "the room alone hears it"
     await speaker.pc.close()  # says goodbye by RTCP or DTLS
     await mine.until(lambda: lesson.told(mine)[-1].state == "ended")
     assert lesson.told(mine)[-1].reason in ("left", "lost")

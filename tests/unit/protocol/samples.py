@@ -167,6 +167,7 @@ SAMPLES: dict[str, BaseModel] = {
         state=LessonState.LIVE,
         paused=False,
         on_air=messages.OnAir(),
+        pupil_speaks=True,
         elapsed_s=62.5,
         viewers=8,
         stand_in=("camera",),
