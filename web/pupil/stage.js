@@ -145,14 +145,18 @@ class Tile {
     const state = isPlaying ? 'playing' : !this.isOff && !this.canvas.hidden ? 'last' : 'waiting';
     if (this.figure.dataset.state !== state) this.figure.dataset.state = state;
     const key = this.isOff ? 'off' : now - this.startedAt > LATE_MS ? 'late' : 'coming';
-    say(this.poster, words.t('class.' + this.name + '.' + key));
+    const none =
+      this.whyNone && !this.isOff && !this.isLost ? words.t('class.' + this.name + '.none') + ' ' + words.t('quality.why.' + this.whyNone) : '';
+    say(this.poster, none || words.t('class.' + this.name + '.' + key));
     const stuckMs = this.hasPicture && !hasParts ? now - this.movedAt : 0;
     const ageMs = this.parts ? this.parts.ageMs() : 0;
     let note = '';
     if (this.isStandIn) note = words.t('class.' + this.name + '.standin');
-    else if (this.whyNone && !this.isOff && !this.isLost)
-      note = words.t('class.' + this.name + '.none') + ' ' + words.t('quality.why.' + this.whyNone);
-    else if (hasParts && !this.isOff && !this.isLost && ageMs > OLD_MS)
+    else if (none) {
+      if (state !== 'waiting') note = none; // with nothing else to see, these words are in the picture's place
+      if (state === 'playing' && stuckMs > STUCK_MS[this.name])
+        note += ' ' + words.t('class.last-picture', { time: words.duration(stuckMs / 1000) });
+    } else if (hasParts && !this.isOff && !this.isLost && ageMs > OLD_MS)
       note = words.t('class.board.age', { time: words.duration(ageMs / 1000) });
     else if (!this.isOff && !this.isLost && stuckMs > STUCK_MS[this.name])
       note = words.t('class.' + this.name + '.stuck', { time: words.duration(stuckMs / 1000) });

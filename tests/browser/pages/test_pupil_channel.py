@@ -244,12 +244,14 @@ async def test_in_a_pause_no_sound_is_said_to_come(serve: Serve, open_page: Open
 
 async def test_a_picture_that_is_not_sent_says_why_and_no_fault(serve: Serve, open_page: OpenPage) -> None:
     page, room = await in_class(serve, open_page)
-    note = page.locator("#tile-camera .note")
+    poster, note = page.locator("#tile-camera .poster"), page.locator("#tile-camera .note")
     await room.says(channel.Sending(sound="voice", board="full", camera=None, why="wish"))
-    await expect(note).to_have_text("La caméra n’est pas envoyée ici. C’est ce que tu as choisi.")
-    await expect(page.locator("#tile-board .note")).to_be_hidden()
-    await room.says(channel.Sending(sound="voice", board="full", camera="720p", why="best"))
+    await expect(poster).to_have_text("La caméra n’est pas envoyée ici. C’est ce que tu as choisi.")
     await expect(note).to_be_hidden()
+    await expect(page.locator("#tile-board .poster")).not_to_contain_text("n’est pas envoyé")
+    await assert_accessible(page)
+    await room.says(channel.Sending(sound="voice", board="full", camera="720p", why="best"))
+    await expect(poster).not_to_contain_text("n’est pas envoyée")
 
 
 async def test_captions_come_as_the_last_two_lines_and_can_be_put_away(serve: Serve, open_page: OpenPage) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -120,6 +122,24 @@ async def test_what_the_teacher_hides_and_what_fails_is_told_in_words(open_page:
     )
     await page.evaluate("stage.take(null)")
     await state(page, "camera", "playing")
+
+
+async def test_a_picture_that_is_no_longer_sent_keeps_its_last_one_with_its_age(open_page: OpenPage, url: str) -> None:
+    page = await stage(open_page, url)
+    await page.evaluate(_SHOW_JS)
+    await state(page, "board", "playing")
+
+    async def note(act: str) -> str:
+        """Act and read at once: the page's own stage, which knows of nothing, writes there once a second."""
+        text: str = await page.evaluate(f"{act}, document.querySelector('#tile-board .note').textContent")
+        return text
+
+    why = "Le tableau n’est pas envoyé ici. C’est ce que ta connexion laisse passer."
+    assert await note("stage.takeSending({ sound: 'voice', board: null, camera: null, why: 'line' })") == why
+    assert re.fullmatch(
+        f"{why} Cette image a 1\\s?min.", await note("stage.tiles.board.movedAt -= 6e4, stage.tick(false)")
+    )
+    assert await note("stage.takeSending({ sound: 'voice', board: 'full', camera: '720p', why: 'best' })") != why
 
 
 async def test_a_tap_on_the_small_picture_makes_it_large(open_page: OpenPage, url: str) -> None:
