@@ -51,6 +51,8 @@ export class TalkCard {
     this.audio = null;
     /** @private @type {ReturnType<typeof setInterval> | undefined} */
     this.meter = undefined;
+    /** @private @type {ReturnType<typeof setTimeout> | undefined} */
+    this.reading = undefined;
     el('talk-start').addEventListener('click', () => this.start());
     el('talk-end').addEventListener('click', () => this.decline());
   }
@@ -66,14 +68,11 @@ export class TalkCard {
     if (may === this.maySpeak) return;
     this.maySpeak = may;
     if (may) this.become('invited');
-    else if (you !== null && this.isOpen()) {
-      this.end('teacher');
-      setTimeout(() => this.state === 'over' && this.why === 'teacher' && this.decline(), READ_MS); // it lies over the board
-    }
+    else if (you !== null && this.isOpen()) this.end('teacher');
     else if (this.state !== 'over' || you === null) {
       this.release();
       this.become('none');
-    }
+    } else this.show(); // what it says stands; it cannot be tried again
   }
 
   /** What the room says of this microphone. @param {Told} told */
@@ -135,6 +134,9 @@ export class TalkCard {
     this.release();
     this.why = why;
     this.become('over');
+    if (why !== 'teacher') return;
+    clearTimeout(this.reading);
+    this.reading = setTimeout(() => this.state === 'over' && this.why === why && this.decline(), READ_MS); // it lies over the board
   }
 
   /** @private @param {string} why */
@@ -171,7 +173,7 @@ export class TalkCard {
     say(el('talk-more'), isMuted ? words.t('talk.muted') : '');
     el('talk-more').hidden = !isMuted;
     el('talk-meter').hidden = !this.isOpen();
-    const canStart = this.maySpeak && (state === 'invited' || isOver);
+    const canStart = this.maySpeak && (state === 'invited' || (isOver && this.why !== 'teacher'));
     el('talk-start').hidden = !canStart;
     say(el('talk-start'), words.t(state === 'invited' ? 'talk.start' : 'talk.again'));
     say(el('talk-end'), words.t(this.isOpen() ? 'talk.end' : state === 'invited' ? 'talk.decline' : state === 'asking' ? 'talk.cancel' : 'close'));

@@ -171,6 +171,22 @@ async def test_the_teacher_ends_it_and_the_microphone_is_closed_at_once(
     await expect(page.locator("#talk")).to_be_hidden(timeout=10_000)  # it lies over the board, and goes by itself
 
 
+async def test_a_floor_that_the_teacher_took_back_is_not_asked_for_again_whatever_is_heard_first(
+    serve: Serve, open_page: OpenPage
+) -> None:
+    page, there, _ = await called(serve, open_page)
+    await page.click("#talk-start")
+    await there.says(channel.Talk(state="heard"))
+    await expect(page.locator("#talk-title")).to_have_text("On t’entend")
+    await there.says(channel.Talk(state="ended", reason="teacher"))
+    await expect(page.locator("#talk-words")).to_have_text("L’enseignant a repris la parole.")
+    await expect(page.locator("#talk-start")).to_be_hidden()
+    await there.says(channel.You())
+    await expect(page.locator("#talk-start")).to_be_hidden()
+    await expect(page.locator("#talk")).to_be_hidden(timeout=10_000)
+    assert await there.said("hand") == [], "it is the teacher's doing"
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
