@@ -99,7 +99,7 @@ export function eventWords(words, event) {
     case 'lesson.ended':
       return words.t(fact.reason === STOPPED_FROM_AFAR ? 'it.event.lesson.stopped' : 'it.event.lesson.ended', {
         duration: words.duration(fact.duration_s || 0),
-        pupils: fact.viewers_most ? words.tn('it.pupils', fact.viewers_most) : words.t('it.pupils.none'),
+        pupils: fact.viewers_most ? words.tn('it.pupils.most', fact.viewers_most) : words.t('it.pupils.none'),
       });
     case 'device.lost':
       return words.t('it.event.device.lost', { device: role });
