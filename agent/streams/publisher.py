@@ -278,7 +278,8 @@ class Publisher:
         """Return the complete answer to a viewer's offer. Of one ``holder`` the newest three connections stay.
 
         Raises SignallingError: ``offer-invalid``, ``offer-too-large``, ``no-common-codec``, ``viewer-limit``,
-        ``room-timeout`` (a relay that does not answer), ``lesson-ended``, ``uplink-full``.
+        ``room-timeout`` (a relay that does not answer), ``lesson-ended``, ``uplink-full``; ``viewer-not-found`` when it
+        was closed meanwhile.
         """
         await self._running.wait()
         if self._has_ended:
@@ -322,10 +323,13 @@ class Publisher:
         feeds.limit(self._limits.cameras, self._limits.boards)
         feeds.expect()
         try:
-            async with asyncio.timeout(ANSWER_S):
-                answer = await connection.answer(self._tracks.levels())
-            if connection.ended:  # while the answer was made: nothing of ours is behind it any more
-                raise SignallingError("the connection was closed meanwhile", code="viewer-not-found")
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    answer = await connection.answer(self._tracks.levels())
+            except SignallingError:  # also when it was closed meanwhile, and that is the reason to be told
+                _check_still(connection)
+                raise
+            _check_still(connection)
             return answer
         except BaseException as error:
             if self._roster.has(connection):
@@ -538,6 +542,12 @@ class Publisher:
         else:
             assert self._group is not None, "viewers are accepted only while we run"
             self._group.create_task(work, name=name)
+
+
+def _check_still(connection: ViewerConnection) -> None:
+    """Raise SignallingError ``viewer-not-found`` for one that was closed: nothing of ours is behind it any more."""
+    if connection.ended:
+        raise SignallingError("the connection was closed meanwhile", code="viewer-not-found")
 
 
 def _last_word(reason: str) -> channel.Ended | None:

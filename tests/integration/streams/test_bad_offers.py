@@ -61,6 +61,24 @@ async def test_bad_offers_are_refused_and_leave_nothing_behind(room: Room) -> No
     await peer.close()
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3, 4, 5, 6, 8, 10])
+async def test_a_viewer_that_is_let_go_while_it_is_answered_is_told_that_and_not_of_a_bad_offer(
+    room: Room, turns: int
+) -> None:
+    """However far its answer has come, in turns of the loop: after some of them aiortc fails at a closed connection."""
+    peer = Peer()
+    answering = asyncio.create_task(room.publisher.accept("v1", await peer.offer(), ()))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    assert not answering.done(), "fewer turns are enough"
+    await room.publisher.close_viewer("v1", "removed")
+    with pytest.raises(SignallingError) as caught:
+        await answering
+    assert caught.value.code == "viewer-not-found"
+    assert room.publisher.viewers() == ()
+    await peer.close()
+
+
 async def test_a_player_without_a_codec_of_ours_is_told_so(room: Room) -> None:
     peer = Peer(has_h264=False)
     offer = await peer.offer()
