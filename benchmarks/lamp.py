@@ -25,8 +25,8 @@ from benchmarks.figures import Distribution
 from benchmarks.lamp_lessons import Tally, lesson
 from benchmarks.lamp_sound import clips
 from benchmarks.machine import machine, machine_line
-from benchmarks.pupil_pages import PAGES, PATIENCE
-from tests.browser.people import Attendee
+from benchmarks.pupil_pages import PAGES
+from tests.browser.people import PATIENCE, Attendee
 from tests.rig import Rig
 
 BAR_S = 3.0

@@ -14,9 +14,6 @@ from tests.browser.people import OpenPage
 from tests.integration.devices.soundserver import sound_server
 from tests.peers import need
 
-PATIENCE = 3.0
-"""Room, centre and a browser that decodes in software share the machine."""
-
 
 @asynccontextmanager
 async def chromium_page(script: str) -> AsyncIterator[OpenPage]:

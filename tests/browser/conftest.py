@@ -9,15 +9,13 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from tests import chromium, firefox
-from tests.browser.people import Attendee, People
+from tests.browser.people import PATIENCE, Attendee, People
 from tests.firefox import Firefox
 from tests.integration.devices.soundserver import sound_server
 from tests.peers import need
 from tests.rig import Rig
 
 FLASH_AND_BEEP_S = 1.0
-FIREFOX_PATIENCE = 3.0
-"""Room, centre and two browsers, one of which decodes in software and draws without a screen, on two cores."""
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +78,7 @@ async def fox_pupil(people: People, fox: Firefox) -> AsyncIterator[Attendee]:
     await page.goto(people.rig.links["pupil"])
     await page.wait_for_selector("html[data-phase=join]")
     try:
-        yield Attendee(page, patience=FIREFOX_PATIENCE)
+        yield Attendee(page, patience=PATIENCE)
     finally:
         await page.close()
     found = fox.complaints(people.rig.links["pupil"])

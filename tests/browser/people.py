@@ -13,6 +13,8 @@ from tests import chromium
 from tests.rig import Rig
 
 DEADLINE_S = 15.0
+PATIENCE = 3.0
+"""For Firefox, which decodes in software and draws without a screen, beside room, centre and often a second browser."""
 TRACKS = ("sound", "board", "camera")
 """Order of m-lines in the page's offer (docs/architecture.md); Chromium names them by their number."""
 
