@@ -133,6 +133,10 @@ class Adaptation:
         """Hear what the room's own line has for this viewer."""
         self._share_bps = share_bps
 
+    def thin(self, carries_bps: float) -> None:
+        """Hear that a line was found to carry no more than this before anything was sent over it."""
+        self._level_bps = self._rungs[self._fitting(FIT_SHARE * carries_bps)].cost_bps
+
     def tried(self, carries_bps: float | None, now_s: float) -> None:
         """Hear what the line carries, as `wants_trial_bps` asked; None: only sending more can tell."""
         wanted_bps, self.wants_trial_bps = self.wants_trial_bps, None

@@ -439,7 +439,7 @@ class Publisher:
         feeds = self._feeds[connection]
         self._look_who_speaks(connection)
         self._routes.begin(connection, feeds)
-        feeds.begin(connection.senders)
+        feeds.begin(connection.senders, connection.thin_bps)
         self._tell_sending(connection)
         self._roster.arrived(self._roster.who(connection), connection.joined_mono_s)
         self._on_viewer(ViewerChange(connection.id, "joined"))

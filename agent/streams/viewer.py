@@ -20,7 +20,7 @@ from agent.streams.direct import DirectSender
 from agent.streams.ladder import Choice
 from agent.streams.layers import TrackName
 from agent.streams.lesson_channel import LessonChannel
-from agent.streams.line_trial import LineTrial
+from agent.streams.line_trial import LESS_BALLAST_BYTES, LineTrial
 from agent.streams.offers import Plan
 from agent.streams.pacing import Pacer
 from agent.streams.tile_channel import TileChannel
@@ -84,9 +84,9 @@ class ViewerChange:
 class ViewerConnection:
     """One RTCPeerConnection and what is known of who is at its other end.
 
-    ``on_connected`` comes once, when packets can be sent; ``on_gone`` once, with the reason, unless `close` was called
-    first; ``on_told`` after each understood message; ``on_packet`` after each media
-    packet. ``spawn`` starts a task that somebody owns.
+    ``on_connected`` comes once, when packets can be sent and the line does not seem thin, or was found to be;
+    ``on_gone`` once, with the reason, unless `close` was called first; ``on_told`` after each understood message;
+    ``on_packet`` after each media packet. ``spawn`` starts a task that somebody owns.
     """
 
     def __init__(
@@ -119,6 +119,10 @@ class ViewerConnection:
         self.ended = False
         self.has_channel = plan.has_channel
         self._heard_mono_s = 0.0
+        self.thin_bps: float | None = None
+        """What the line carries, where it was found to be thin before anything was sent."""
+        self._trial: LineTrial | None = None
+        self._is_ready = self._has_begun = False
         self._clock = clock
         self._pacer = pacer
         self._path: wire_path.DirectPath | None = None
@@ -128,6 +132,7 @@ class ViewerConnection:
         self._peer = answering_peer(plan, ice_servers)
         self._candidates = Candidates(self._peer, plan, viewer, spawn)
         self._peer.on("connectionstatechange", self._state_changed)
+        self._peer.on("iceconnectionstatechange", self._ice_changed)
         self._peer.on("datachannel", self._channel_opened)
 
     async def answer(self, levels: dict[TrackName, str]) -> str:
@@ -224,7 +229,8 @@ class ViewerConnection:
     async def _try_line(self, enough_bps: float, on_tried: Callable[[float | None], None]) -> None:
         carries_bps = None
         try:
-            carries_bps = await LineTrial(partial(wire_stun.check, self._peer)).carries_bps(enough_bps)
+            trial = LineTrial(partial(wire_stun.check, self._peer), LESS_BALLAST_BYTES)
+            carries_bps = await trial.carries_bps(enough_bps)
         except Exception:  # the connection may end at any time, and aioice's with it
             log.debug("A line could not be tried", extra={"viewer": self.id}, exc_info=True)
         if not self.ended:
@@ -255,12 +261,31 @@ class ViewerConnection:
                 taken = [sender.taken for sender in self.senders.values() if sender.taken is not None]
                 wire_rtcp.ViewerRtcp(self._path, taken, self._pacer.call_at, time.monotonic)
             # aiortc's senders learn what was agreed right after this, within the same turn of the loop
-            asyncio.get_running_loop().call_soon(self._begin)
+            asyncio.get_running_loop().call_soon(self._made_ready)
         elif state in ("failed", "closed"):
             self._gone("connection closed" if state == "closed" else "connection failed")
 
-    def _begin(self) -> None:
-        if not self.ended:
+    def _ice_changed(self) -> None:
+        if self._peer.iceConnectionState == "completed" and self._trial is None and not self.ended:
+            self._trial = LineTrial(partial(wire_stun.check, self._peer))
+            self._spawn(self._try_first(self._trial), f"try line of {self.id} first")
+
+    async def _try_first(self, trial: LineTrial) -> None:
+        """Find out whether the line is thin while DTLS shakes hands, which takes as long where it is."""
+        try:
+            self.thin_bps = await trial.thin_bps()
+        except Exception:  # the connection may end at any time, and aioice's with it
+            log.debug("A line could not be tried", extra={"viewer": self.id}, exc_info=True)
+        self._maybe_begin()
+
+    def _made_ready(self) -> None:
+        self._is_ready = True
+        self._maybe_begin()
+
+    def _maybe_begin(self) -> None:
+        is_trying = self._trial is not None and self._trial.seems_thin
+        if self._is_ready and not is_trying and not self._has_begun and not self.ended:
+            self._has_begun = True
             self._on_connected(self)
 
     def _gone(self, reason: str) -> None:

@@ -64,8 +64,13 @@ class ViewerFeeds:
         for fan in self._held:
             fan.hold()
 
-    def begin(self, senders: Mapping[TrackName, AiortcSender]) -> None:
-        """The viewer is connected: give it what its adaptation chooses, from now on."""
+    def begin(self, senders: Mapping[TrackName, AiortcSender], thin_bps: float | None = None) -> None:
+        """The viewer is connected: give it what its adaptation chooses, from now on.
+
+        ``thin_bps`` is what its line carries, where that was found to be little.
+        """
+        if thin_bps is not None:
+            self._adaptation.thin(thin_bps)
         self._numbers = LineNumbers(senders)
         for track, sender in senders.items():
             self.feeds[track] = feed_for(track, sender, now=self._now, call_later=self._call_later)

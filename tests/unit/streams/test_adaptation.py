@@ -227,6 +227,31 @@ def test_no_video_takes_the_place_of_tiles_before_the_line_was_tried_for_it() ->
     assert viewer.choice(now_s).board == "half"
 
 
+@pytest.mark.parametrize(
+    ("wish", "carries_bps", "first"),
+    [
+        (Wish(), 64e3, ("low", "tiles", None)),
+        (Wish(reads_lips=True), 64e3, ("low", "tiles", None)),
+        (Wish(use="sound-only"), 64e3, ("voice", None, None)),
+        (Wish(use="sound-only"), 50e3, ("low", None, None)),
+    ],
+)
+def test_over_a_line_that_was_found_to_be_thin_is_sent_first_what_it_carries(
+    wish: Wish, carries_bps: float, first: Any
+) -> None:
+    viewer = Adaptation(ROOM)
+    viewer.wish(wish)
+    viewer.thin(carries_bps)
+    assert names(viewer.choice(0.0)) == first
+    assert viewer.choice(0.0).why == ("wish" if first[0] == "voice" else "line")
+
+
+def test_a_line_that_was_taken_for_thin_is_tried_again_soon() -> None:
+    viewer = Adaptation(ROOM)
+    viewer.thin(64e3)
+    assert seconds_until_tried(viewer, 0.0) <= FIRST_TRY_S + LOOK_S
+
+
 def test_a_trial_that_ends_when_the_line_is_in_trouble_again_changes_nothing() -> None:
     viewer = on_tiles()
     now_s = 3.0 + seconds_until_tried(viewer, 3.0)
