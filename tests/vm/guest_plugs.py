@@ -186,8 +186,9 @@ def ask(command: str) -> None:
 
 
 def has_card(name: str) -> bool:
-    """Look into the folder: what is just going away there answers a stat with EINVAL."""
-    return any(entry.name == name for entry in Path("/proc/asound").iterdir())
+    """Look into the folder: what is just going away there answers a stat with EINVAL. It comes with the first card."""
+    cards = Path("/proc/asound")
+    return cards.is_dir() and any(entry.name == name for entry in cards.iterdir())
 
 
 def behind(path: Path | str) -> str:
