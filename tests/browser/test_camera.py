@@ -15,7 +15,7 @@ from tests.fakes.visca_camera import ViscaCamera, tcp_camera
 from tests.integration.agent.conftest import SIMULATED, room_settings, running_room
 from tests.waiting import until
 
-pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timed, pytest.mark.asyncio(loop_scope="session")]
 
 TEACHER = (400.0, 100.0, 50.0)
 

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.program_faults import ROWS, Bench, measure
 from tests.browser.people import People
 
-pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.timed, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(150)]
 
 LENIENCE = 2
 """The bars are `benchmarks.faults`'s, on a machine that does nothing else."""

@@ -15,7 +15,7 @@ from tests.media_server import TOKEN, MediaServer
 from tests.peers import need
 from tests.rig import Rig
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(150), pytest.mark.alone]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(150), pytest.mark.timed]
 
 ONE_PUPIL_BPS = 500_000
 

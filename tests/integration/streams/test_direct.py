@@ -30,7 +30,7 @@ from tests.integration.streams.peer import CountingReceiver, Peer, decoded
 from tests.integration.streams.relay import ice_servers, relay
 from tests.integration.streams.sources import film, picture, speak
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 LOSS = 0.2
 TEXTURE = np.random.default_rng(12).integers(60, 120, (360, 640), np.uint8)
