@@ -139,7 +139,7 @@ class DemoFolder:
             f"acl_file {acl}",
             "set_tcp_nodelay true",
             "max_inflight_messages 100",
-            "max_queued_messages 1000",
+            "max_queued_messages 50000",
             "max_packet_size 262144",
             "max_keepalive 120",
             "persistence true",

@@ -119,7 +119,7 @@ class Broker:
             "per_listener_settings false",
             "set_tcp_nodelay true",
             "max_inflight_messages 100",
-            "max_queued_messages 1000",
+            "max_queued_messages 50000",
             f"max_packet_size {MOST_PACKET_BYTES}",
             "max_keepalive 120",
             "persistence false",
