@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     check.set_defaults(act=_check)
 
     _add_pki(acts)
+    _add_issuer(acts)
 
     user = acts.add_parser("user", help="accounts of IT").add_subparsers(required=True, metavar="ACT")
     add_user = user.add_parser("add", help="make an account, or give an existing one a new password and role")
@@ -91,7 +92,19 @@ def _add_pki(acts: Any) -> None:
     revoke = does.add_parser("revoke", help="withdraw a name's certificates and write the revocation list")
     revoke.add_argument("name")
     revoke.set_defaults(act=_pki_revoke)
-    does.add_parser("crl", help="write the revocation list anew; do it daily").set_defaults(act=_pki_crl)
+    crl = does.add_parser("crl", help="write the revocation list anew; do it daily")
+    crl.add_argument("--to", type=Path, metavar="FILE", help="and put it there, for estrade-crl.path to take")
+    crl.set_defaults(act=_pki_crl)
+
+
+def _add_issuer(acts: Any) -> None:
+    issuer = acts.add_parser("issuer", help="hold the authority's key, and issue and withdraw for the controller")
+    issuer.add_argument("--dir", type=Path, required=True, metavar="FOLDER", help="the authority's folder")
+    issuer.add_argument("--audit", type=Path, required=True, metavar="FILE", help="where each act is written down")
+    issuer.add_argument("--crl-to", type=Path, metavar="FILE", help="where a new revocation list is put for the broker")
+    issuer.add_argument("--socket", type=Path, metavar="PATH", help="listen there; default: the socket of systemd")
+    issuer.add_argument("--user", default="estrade-controller", help="who may ask, beside root")
+    issuer.set_defaults(act=_issuer)
 
 
 def _say(options: argparse.Namespace, text: str, **fields: Any) -> None:
@@ -182,7 +195,7 @@ def _pki_revoke(options: argparse.Namespace) -> int:
 
     authority = CertificateAuthority(_pki_folder(options))
     count = authority.revoke(options.name)
-    text = f"{count} certificate(s) of {options.name} withdrawn; now: systemctl reload mosquitto"
+    text = f"{count} certificate(s) of {options.name} withdrawn; now: systemctl start estrade-crl.service"
     _say(options, text, revoked=count, crl=str(authority.crl_path))
     return 0
 
@@ -190,9 +203,29 @@ def _pki_revoke(options: argparse.Namespace) -> int:
 def _pki_crl(options: argparse.Namespace) -> int:
     from controller.pki import CertificateAuthority
 
-    path = CertificateAuthority(_pki_folder(options)).write_crl()
-    _say(options, f"{path} written; now: systemctl reload mosquitto", crl=str(path))
+    authority = CertificateAuthority(_pki_folder(options))
+    path = authority.write_crl()
+    if options.to is None:
+        _say(options, f"{path} written; now: systemctl reload mosquitto", crl=str(path))
+        return 0
+    try:
+        authority.hand_over_crl(options.to)
+    except OSError as error:
+        msg = f"the list is written, but cannot be put at {options.to} ({error.strerror})"
+        raise ConfigError(msg, code="args-invalid") from error
+    _say(options, f"{path} written and put at {options.to}", crl=str(path))
     return 0
+
+
+def _issuer(options: argparse.Namespace) -> int:
+    from controller.issuer.serve import listening_socket, run
+    from controller.issuer.verbs import Issuer, IssuerAudit
+    from controller.pki import CertificateAuthority
+
+    authority = CertificateAuthority(options.dir)
+    listening = listening_socket(options.socket)
+    with listening:
+        return run(Issuer(authority, IssuerAudit(options.audit), hand_over_to=options.crl_to), listening, options.user)
 
 
 # --- users, rooms, database ---------------------------------------------------------------------------------------

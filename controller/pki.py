@@ -5,20 +5,24 @@ Everything lies in one folder that only the centre's administrator can read::
     ca.pem ca.key            the root; the key is needed only to issue and to revoke
     crl.pem                  the revocation list mosquitto reads (an overdue one locks everybody out)
     issued.jsonl             one line for each certificate ever issued
+    revoked.jsonl            one line for each that was withdrawn
     broker.pem broker.key    mosquitto's own
     web.pem web.key          the web server's own, when no other authority gives one
     rooms/{room}.pem .key    CN = room id
     controllers/controller-{instance}-{purpose}.pem .key
 
 All keys are EC P-256 and mode 0600. A certificate's CN is the MQTT user name, so a stolen key speaks for one room only.
+The folder is the issuer's (`controller.issuer`); what root makes in it, by hand, is given to the folder's owner.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import ipaddress
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,6 +38,8 @@ from protocol.errors import ConfigError
 from protocol.topics import check_id
 
 LEAF_DAYS = 400
+TAKE_OVER_DAYS = 5 / 1440
+"""Five minutes: for the one connection with which a revoked room is thrown out (`controller.evictions`)."""
 WEB_DAYS = 397
 """Browsers refuse longer ones even from an authority that a person installed (Apple: 398 days)."""
 CA_DAYS = 3650
@@ -61,18 +67,13 @@ class CertificatePaths:
 
 
 class CertificateIssuer(Protocol):
-    """Whoever turns a public key into a certificate: this small CA, or another authority put in its place."""
+    """Whoever gives rooms their certificates: this small CA, the issuer that guards it, or another authority.
 
-    def issue(
-        self,
-        public_key: ec.EllipticCurvePublicKey,
-        common_name: str,
-        *,
-        usage: Usage,
-        hosts: Sequence[str] = (),
-        days: int = LEAF_DAYS,
-    ) -> x509.Certificate:
-        """Return a certificate for ``common_name``; what else a request wished in its subject is not heard."""
+    Blocking: for the command line and executors.
+    """
+
+    def issue_from_csr(self, csr_pem: bytes, common_name: str, *, days: float = LEAF_DAYS) -> bytes:
+        """Return a client certificate (PEM); what else a request wished in its subject is not heard."""
         ...
 
     def revoke(self, common_name: str) -> int:
@@ -137,7 +138,7 @@ class CertificateAuthority:
         *,
         usage: Usage,
         hosts: Sequence[str] = (),
-        days: int = LEAF_DAYS,
+        days: float = LEAF_DAYS,
     ) -> x509.Certificate:
         """Sign a leaf certificate and note it in ``issued.jsonl``."""
         now = datetime.now(UTC)
@@ -159,11 +160,10 @@ class CertificateAuthority:
             "usage": usage,
             "expires_at": certificate.not_valid_after_utc.isoformat(),
         }
-        with (self.folder / "issued.jsonl").open("a", encoding="utf-8") as register:
-            register.write(json.dumps(line) + "\n")
+        _append(self.folder / "issued.jsonl", [line])
         return certificate
 
-    def issue_from_csr(self, csr_pem: bytes, common_name: str) -> bytes:
+    def issue_from_csr(self, csr_pem: bytes, common_name: str, *, days: float = LEAF_DAYS) -> bytes:
         """Return a client certificate (PEM) for the key of a request; the request's own subject is ignored.
 
         Raises ConfigError ``csr-invalid`` unless it is a well signed request with an EC P-256 key.
@@ -176,13 +176,12 @@ class CertificateAuthority:
             raise ConfigError("this is not a certificate request in PEM form", code="csr-invalid") from error
         if not is_good or not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
             raise ConfigError("the request must hold an EC P-256 key and be signed by it", code="csr-invalid")
-        return self.issue(key, common_name, usage="client").public_bytes(serialization.Encoding.PEM)
+        return self.issue(key, common_name, usage="client", days=days).public_bytes(serialization.Encoding.PEM)
 
     def room(self, room: str) -> CertificatePaths:
         """Issue key and certificate of a room, CN = its id. An id that could be a controller's user is refused."""
-        if room.startswith("controller-"):
-            raise ConfigError('a room\'s id may not begin with "controller-"', code="args-invalid")
-        return self._issue_files(self.folder / "rooms", _legal_id(room), _legal_id(room), usage="client")
+        name = legal_room(room)
+        return self._issue_files(self.folder / "rooms", name, name, usage="client")
 
     def controller(self, instance: str) -> dict[str, CertificatePaths]:
         """Issue key and certificate of each connection of a controller, by purpose."""
@@ -204,29 +203,55 @@ class CertificateAuthority:
         """Return the MQTT users of every controller connection this authority has issued for."""
         return tuple(sorted({line["name"] for line in self._issued() if line["name"].startswith("controller-")}))
 
-    def revoke(self, common_name: str) -> int:
-        """Withdraw every certificate of this name and write the revocation list; return how many there were.
+    def revoke(self, common_name: str, *, usage: Usage | None = None) -> int:
+        """Withdraw every certificate of this name (and usage) and write the revocation list; return how many.
 
-        mosquitto reads the list at SIGHUP; a connection that lives is not cut by it.
+        mosquitto reads the list at SIGHUP; a connection that lives is not cut by it (`controller.evictions`).
         """
-        known = {line["serial"] for line in self._issued() if line["name"] == common_name}
-        fresh = known - self._revoked().keys()
-        if fresh:
-            now = datetime.now(UTC).isoformat()
-            with (self.folder / "revoked.jsonl").open("a", encoding="utf-8") as register:
-                register.writelines(json.dumps({"serial": serial, "at": now}) + "\n" for serial in sorted(fresh))
-            self.write_crl()
+        with self._alone():
+            known = {
+                line["serial"]
+                for line in self._issued()
+                if line["name"] == common_name and usage in (None, line["usage"])
+            }
+            fresh = known - self._revoked().keys()
+            if fresh:
+                now = datetime.now(UTC).isoformat()
+                _append(self.folder / "revoked.jsonl", [{"serial": serial, "at": now} for serial in sorted(fresh)])
+                self._write_crl()
         return len(fresh)
 
     def write_crl(self) -> Path:
         """Write the revocation list anew. Do it daily: mosquitto lets nobody in once the list is overdue (30 days)."""
-        now = datetime.now(UTC)
+        with self._alone():
+            return self._write_crl()
+
+    def crl(self) -> x509.CertificateRevocationList | None:
+        """Return the present revocation list; None when there is none that can be read."""
+        try:
+            return x509.load_pem_x509_crl(self.crl_path.read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def hand_over_crl(self, to: Path) -> None:
+        """Put the present revocation list where the broker's side takes it from; raise OSError."""
+        with self._alone():
+            _write(to, self.crl_path.read_bytes())
+
+    def _write_crl(self) -> Path:
+        now = datetime.now(UTC).replace(microsecond=0)
+        updated_at, number = now - _BACKDATED, int(now.timestamp())
+        if (last := self.crl()) is not None:
+            # Of two lists, OpenSSL takes the one that was updated later, in whole seconds (x509_vfy.c, get_crl_sk):
+            # a broker that still holds the last one would pass over a second list of the same second.
+            updated_at = max(updated_at, last.last_update_utc + timedelta(seconds=1))
+            number = max(number, _number(last) + 1)
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self._certificate.subject)
-            .last_update(now - _BACKDATED)
+            .last_update(updated_at)
             .next_update(now + timedelta(days=CRL_DAYS))
-            .add_extension(x509.CRLNumber(int(now.timestamp())), critical=False)
+            .add_extension(x509.CRLNumber(number), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
         for serial, at in self._revoked().items():
@@ -235,6 +260,16 @@ class CertificateAuthority:
             )
         _write(self.crl_path, builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
         return self.crl_path
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the register of what is withdrawn: the issuer, the timer and root write it, each in its process."""
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _issue_files(
         self, folder: Path, stem: str, name: str, *, usage: Usage, hosts: Sequence[str] = (), days: int = LEAF_DAYS
@@ -254,6 +289,19 @@ class CertificateAuthority:
         return {line["serial"]: datetime.fromisoformat(line["at"]) for line in _lines(self.folder / "revoked.jsonl")}
 
 
+def _number(crl: x509.CertificateRevocationList) -> int:
+    try:
+        return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    except x509.ExtensionNotFound:
+        return 0
+
+
+def _append(path: Path, lines: Iterable[Mapping[str, str]]) -> None:
+    with path.open("a", encoding="utf-8") as register:
+        register.writelines(json.dumps(line) + "\n" for line in lines)
+    _give_to_owner(path)
+
+
 def _lines(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
@@ -261,7 +309,7 @@ def _lines(path: Path) -> list[dict[str, str]]:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, now: datetime, days: int
+    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, now: datetime, days: float
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -309,6 +357,13 @@ def _first(hosts: Sequence[str]) -> str:
     return hosts[0][:64]  # X.520 ub-common-name; the names that count are in subjectAltName
 
 
+def legal_room(room: str) -> str:
+    """Return a room's id; raise ConfigError ``args-invalid`` for what is none, or could be a controller's user."""
+    if room.startswith("controller-"):
+        raise ConfigError('a room\'s id may not begin with "controller-"', code="args-invalid")
+    return _legal_id(room)
+
+
 def _legal_id(value: str) -> str:
     try:
         return check_id(value)
@@ -317,7 +372,9 @@ def _legal_id(value: str) -> str:
 
 
 def _make_folder(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+    if not folder.exists():
+        folder.mkdir(parents=True, mode=0o755)
+        _give_to_owner(folder)
 
 
 def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
@@ -332,4 +389,12 @@ def _write(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
+        _give_to_owner(new)
     new.replace(path)
+
+
+def _give_to_owner(path: Path) -> None:
+    """Give a file to whom its folder belongs: what root makes by hand, the issuer has to read and go on with."""
+    if os.geteuid() == 0:
+        folder = path.parent.stat()
+        os.chown(path, folder.st_uid, folder.st_gid, follow_symlinks=False)

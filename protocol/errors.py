@@ -222,6 +222,13 @@ class HelperError(EstradeError):
     default_code = "helper-failed"
 
 
+class IssuerError(EstradeError):
+    """The process that holds the authority's key did not do what it was asked."""
+
+    default_code = "issuer-failed"
+    default_retryable = True
+
+
 CODES: dict[str, str] = {
     "internal": "A fault of ours; the log of the program that answered has the details.",
     "config-invalid": "The configuration has mistakes; each is named with its key.",
@@ -247,6 +254,11 @@ CODES: dict[str, str] = {
     "helper-refused": "The helper that acts as root does not do that.",
     "helper-too-often": "The helper that acts as root did that often enough for now.",
     "helper-lesson-runs": "That waits until the lesson has ended.",
+    "issuer-failed": "The issuer of certificates failed; its journal has the details.",
+    "issuer-not-there": "The issuer of certificates does not run.",
+    "issuer-bad-request": "The issuer of certificates has no such verb, or not with these arguments.",
+    "issuer-refused": "The issuer of certificates does not do that.",
+    "issuer-too-often": "The issuer of certificates did that often enough for now.",
     "disk-failed": "The disk does not store what it should.",
     "recording-failed": "The recording stopped by an error; the lesson goes on.",
     "recording-disk-full": "The disk has no room for a recording; the lesson goes on.",

@@ -42,8 +42,14 @@ NOT_SHOWN = {
     "helper-refused",
     "helper-too-often",
     "helper-lesson-runs",
+    "issuer-failed",
+    "issuer-not-there",
+    "issuer-bad-request",
+    "issuer-refused",
+    "issuer-too-often",
 }
-"""Codes told to whoever starts a program, to a foreign player, or by root's helper to the agent; no page shows them."""
+"""Codes told to whoever starts a program, to a foreign player, by root's helper to the agent, or by the issuer to the
+controller; no page shows them."""
 OF_PAGES = {
     "network",
     "timeout",

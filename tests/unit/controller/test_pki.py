@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -90,6 +93,43 @@ def test_revoking_lists_every_certificate_of_the_name_and_no_other(authority: Ce
     assert crl.is_signature_valid(public_key)
     assert crl.next_update_utc is not None
     assert crl.next_update_utc - datetime.now(UTC) > timedelta(days=29)
+
+
+def test_each_list_is_later_than_the_last_by_a_second_at_least(authority: CertificateAuthority) -> None:
+    """OpenSSL passes over a second list of the same second while the broker still holds the first."""
+    lists = [x509.load_pem_x509_crl(authority.crl_path.read_bytes())]
+    for number in range(5):
+        authority.room(f"0750001a-b{number:02}")
+        authority.revoke(f"0750001a-b{number:02}")
+        lists.append(x509.load_pem_x509_crl(authority.crl_path.read_bytes()))
+    for sooner, later in pairwise(lists):
+        assert later.last_update_utc - sooner.last_update_utc >= timedelta(seconds=1)
+        assert _crl_number(later) > _crl_number(sooner)
+    assert lists[-1].last_update_utc < datetime.now(UTC), "one of tomorrow would lock everybody out"
+
+
+def _crl_number(crl: x509.CertificateRevocationList) -> int:
+    return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+
+
+def test_two_who_revoke_at_once_lose_neither(authority: CertificateAuthority) -> None:
+    """The issuer, and root at the command line."""
+    rooms = [f"0750001a-b{number}" for number in range(10, 30)]
+    certificates = [_certificate(authority.room(room).cert) for room in rooms]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(CertificateAuthority(authority.folder).revoke, rooms)) == [1] * len(rooms)
+    crl = x509.load_pem_x509_crl(authority.crl_path.read_bytes())
+    assert all(crl.get_revoked_certificate_by_serial_number(one.serial_number) for one in certificates)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving files away takes root")
+def test_what_root_makes_belongs_to_the_folders_owner(authority: CertificateAuthority) -> None:
+    os.chown(authority.folder, 12345, 12345)
+    authority.room("0750001a-b12")
+    authority.revoke("0750001a-b12")
+    made = [authority.folder / name for name in ("issued.jsonl", "revoked.jsonl", "crl.pem", "rooms")]
+    made += [authority.folder / "rooms/0750001a-b12.pem", authority.folder / "rooms/0750001a-b12.key"]
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(12345, 12345)}
 
 
 def _request(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
