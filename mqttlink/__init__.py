@@ -9,5 +9,6 @@ from mqttlink.link import Link
 from mqttlink.message import Message
 from mqttlink.presence import Presence
 from mqttlink.settings import LinkSettings
+from mqttlink.take_over import take_over
 
-__all__ = ["CentreClock", "Link", "LinkSettings", "Message", "Presence"]
+__all__ = ["CentreClock", "Link", "LinkSettings", "Message", "Presence", "take_over"]
