@@ -136,7 +136,7 @@ async def load(centre: Centre) -> None:
     """Take up registered rooms and what they last said."""
     rooms = await centre.store.rooms.all()
     for room in rooms:
-        centre.fleet.add(room.id, room.territory, room.name)
+        centre.fleet.add(room.id, room.territory, room.name, room.school)
     for last in await centre.store.rooms.all_last():
         centre.fleet.restore(last.room, last.state, last.health, last.agent, last.heard_at)
     await centre.book.load(rooms)

@@ -36,6 +36,7 @@ class _Room:
     id: str
     territory: str
     name: str
+    school: str = ""
     link: LinkState = "unknown"
     link_since: datetime | None = None
     heard_mono: float | None = None
@@ -70,14 +71,14 @@ class Fleet:
 
     # --- what is registered -------------------------------------------------------------------------------------
 
-    def add(self, room: str, territory: str, name: str) -> None:
-        """Register a room, or rename it."""
+    def add(self, room: str, territory: str, name: str, school: str = "") -> None:
+        """Register a room, or rename or move it."""
         known = self._rooms.get(room)
         if known is None:
             known = self._rooms[room] = _Room(room, territory, name, link_since=self._now())
-        elif (known.territory, known.name) == (territory, name):
+        elif (known.territory, known.name, known.school) == (territory, name, school):
             return
-        known.territory, known.name = territory, name
+        known.territory, known.name, known.school = territory, name, school
         self._changed(known)
 
     def __contains__(self, room: object) -> bool:
@@ -92,6 +93,10 @@ class Fleet:
     def territory(self, room: str) -> str:
         """Return the room's territory; KeyError for a room that is not registered."""
         return self._rooms[room].territory
+
+    def school(self, room: str) -> str:
+        """Return the room's school; KeyError for a room that is not registered."""
+        return self._rooms[room].school
 
     def name(self, room: str) -> str:
         return self._rooms[room].name

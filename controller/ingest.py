@@ -245,7 +245,7 @@ class Ingest:
     async def add_room(self, record: RoomRecord) -> None:
         """Make a room known while we run: to the fleet last, for then its messages are taken."""
         await self._book.add(record)
-        self._fleet.add(record.id, record.territory, record.name)
+        self._fleet.add(record.id, record.territory, record.name, record.school)
 
     async def _room_of(self, topic: str) -> str | None:
         """Return the registered room of a topic, None for what is none of ours."""

@@ -110,7 +110,7 @@ class LessonBook:
         if known is None:
             await self._load([record], record.id)
             return
-        moved = replace(known.record, name=record.name, territory=record.territory)
+        moved = replace(known.record, name=record.name, territory=record.territory, school=record.school)
         if moved != known.record:
             before, now = RoomTopics(known.record.territory, record.id), RoomTopics(moved.territory, record.id)
             self._left = (self._left | {before}) - {now}

@@ -14,8 +14,9 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from controller.accounts.grants import Permission
 from controller.api.security import (
-    Permission,
+    by,
     centre_of,
     client_address,
     cookie_name,
@@ -79,7 +80,7 @@ async def sign_in(body: SignIn, request: Request, response: Response) -> Session
     return SessionView(name=body.name, role=widest(grants))
 
 
-@router.get("/session", dependencies=[guarded(Permission.IT_READ)])
+@router.get("/session", dependencies=[guarded(Permission.SIGNED_IN)])
 async def session(request: Request) -> SessionView:
     """Say who is signed in."""
     who = who_of(request)
@@ -104,7 +105,7 @@ async def sign_out(request: Request) -> Response:
 # --- rooms --------------------------------------------------------------------------------------------------------
 
 
-@router.get("/rooms", dependencies=[guarded(Permission.IT_READ)])
+@router.get("/rooms", dependencies=[guarded(Permission.READ)])
 async def rooms(request: Request) -> Response:
     """Every room as last reported; ``cursor`` goes to ``GET /api/v1/events?since=`` for what changes after."""
     centre = centre_of(request)
@@ -115,14 +116,14 @@ async def rooms(request: Request) -> Response:
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
-@router.get("/rooms/{room}", dependencies=[guarded(Permission.IT_READ)])
+@router.get("/rooms/{room}", dependencies=[guarded(Permission.READ, scope=by("room"))])
 async def room_view(room: str, request: Request) -> RoomView:
     centre = centre_of(request)
     _check_room(centre, room)
     return centre.fleet.view(room)
 
 
-@router.get("/rooms/{room}/events", dependencies=[guarded(Permission.IT_READ)])
+@router.get("/rooms/{room}/events", dependencies=[guarded(Permission.READ, scope=by("room"))])
 async def room_events(room: str, request: Request, most: Annotated[int, Query(ge=1, le=500)] = 100) -> EventsView:
     """What happened in the room, newest first."""
     centre = centre_of(request)
@@ -130,13 +131,13 @@ async def room_events(room: str, request: Request, most: Annotated[int, Query(ge
     return EventsView(events=tuple(_event(fact) for fact in await centre.store.events.of_room(room, most=most)))
 
 
-@router.post("/rooms/{room}/stop", dependencies=[guarded(Permission.IT_ACT)])
+@router.post("/rooms/{room}/stop", dependencies=[guarded(Permission.LESSON, scope=by("room"))])
 async def stop(room: str, request: Request) -> ActAnswer:
     """End the room's lesson."""
     return await _act(request, room, "lesson.stop", LessonStop(actor=who_of(request).name))
 
 
-@router.post("/rooms/{room}/propose", dependencies=[guarded(Permission.IT_ACT)])
+@router.post("/rooms/{room}/propose", dependencies=[guarded(Permission.LESSON, scope=by("room"))])
 async def propose(room: str, request: Request) -> ProposeAnswer:
     """Propose a start; somebody in the room accepts it, or it runs out."""
     args = LessonPropose(proposal=f"p-{secrets.token_hex(8)}", actor=who_of(request).name)
@@ -144,13 +145,13 @@ async def propose(room: str, request: Request) -> ProposeAnswer:
     return ProposeAnswer(proposal=args.proposal)
 
 
-@router.post("/rooms/{room}/mute", dependencies=[guarded(Permission.IT_ACT)])
+@router.post("/rooms/{room}/mute", dependencies=[guarded(Permission.LESSON, scope=by("room"))])
 async def mute(room: str, request: Request) -> ActAnswer:
     """Mute the room's microphone in the running lesson; the teacher alone lets it out again."""
     return await _act(request, room, "lesson.mute", LessonMute(actor=who_of(request).name, sound=False))
 
 
-@router.post("/rooms/{room}/seen", dependencies=[guarded(Permission.IT_ACT)])
+@router.post("/rooms/{room}/seen", dependencies=[guarded(Permission.ROOM, scope=by("room"))])
 async def seen(room: str, body: SeenBody, request: Request) -> ActAnswer:
     """Tell the room that somebody has seen one of its alarms."""
     try:
@@ -180,7 +181,7 @@ async def _act(request: Request, room: str, command: str, args: BaseModel) -> Ac
 # --- live ---------------------------------------------------------------------------------------------------------
 
 
-@router.get("/events", dependencies=[guarded(Permission.IT_READ)], response_class=EventSourceResponse)
+@router.get("/events", dependencies=[guarded(Permission.READ)], response_class=EventSourceResponse)
 async def events(
     request: Request,
     since: Annotated[str | None, Query(max_length=64)] = None,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
+from controller.accounts.grants import Permission
 from controller.api.security import (
-    Permission,
     bearer_if_any,
     centre_of,
     check_arrivals,

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from controller.api.security import Permission, centre_of, guarded, ticket_of
+from controller.accounts.grants import Permission
+from controller.api.security import centre_of, guarded, ticket_of
 from protocol.errors import AccessError
 from protocol.pages import LessonView
 

@@ -7,7 +7,8 @@ import json
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from controller.api.security import Permission, centre_of, guarded
+from controller.accounts.grants import Permission
+from controller.api.security import centre_of, guarded
 
 router = APIRouter()
 

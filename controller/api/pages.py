@@ -11,7 +11,8 @@ from starlette.responses import RedirectResponse, Response
 
 import web
 import web.csp
-from controller.api.security import Permission, guarded
+from controller.accounts.grants import Permission
+from controller.api.security import guarded
 from protocol.errors import EstradeError
 
 router = APIRouter()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from controller.api.security import Permission, centre_of, check_guesses, client_address, guarded
+from controller.accounts.grants import Permission
+from controller.api.security import centre_of, check_guesses, client_address, guarded
 from controller.throttle import address_key
 from protocol.errors import AccessError
 from protocol.pages import ScreenAnswer, ScreenRequest

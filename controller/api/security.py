@@ -1,6 +1,7 @@
 """Around every request: security headers, the refusal of other sites' requests, limits on bodies, who may do what.
 
-Each route declares one `Permission`; `check_routes` refuses to make an app with a route that declares none.
+Each route declares one `Permission`, and by what part of its path it is scoped; `check_routes` refuses to make an app
+with a route that declares neither.
 """
 
 from __future__ import annotations
@@ -9,8 +10,7 @@ import hashlib
 import hmac
 import logging
 from collections.abc import Callable
-from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
@@ -19,10 +19,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from controller.accounts.grants import EVERY_PLACE, GRANTED, Permission, Place, may
 from controller.api.errors import BodyTooLargeError, internal, problem
 from controller.centre import Centre
 from controller.signalling import Holder
-from controller.store.accounts import SignedInRecord, widest
+from controller.store.accounts import SignedInRecord
 from controller.throttle import FailureThrottle, address_key
 from controller.tickets import Ticket
 from protocol.errors import AccessError, EstradeError
@@ -44,21 +45,7 @@ HEADERS = {
 }
 
 
-class Permission(StrEnum):
-    """What a route asks of whoever calls it."""
-
-    PUBLIC = "public"
-    TICKET = "ticket"
-    """A Bearer ticket."""
-    VIEWER = "viewer"
-    """A Bearer ticket, or ``?link=`` for a player that knows nothing but an address."""
-    UPLOAD = "upload"
-    """A room's Bearer token for one upload; what takes the upload holds it against that one."""
-    SENDER = "sender"
-    """A Bearer ticket for the room of the address: a pupil's, or that of one shared screen."""
-    IT_READ = "it-read"
-    IT_ACT = "it-act"
-    METRICS = "metrics"
+Part = Literal["territory", "school", "room"]
 
 
 def centre_of(request: Request) -> Centre:
@@ -67,10 +54,14 @@ def centre_of(request: Request) -> Centre:
 
 
 class Guard:
-    """The dependency that declares and enforces a route's permission."""
+    """The dependency that declares and enforces a route's permission, and the part of its path that says where.
 
-    def __init__(self, permission: Permission) -> None:
+    Without a ``scope`` what is granted has to be granted everywhere.
+    """
+
+    def __init__(self, permission: Permission, scope: Part | None = None) -> None:
         self.permission = permission
+        self.scope = scope
 
     async def __call__(self, request: Request) -> None:
         centre = centre_of(request)
@@ -87,18 +78,39 @@ class Guard:
                 request.state.holder = _sender(request, centre)
             case Permission.METRICS:
                 _check_metrics(request, centre)
-            case Permission.IT_READ | Permission.IT_ACT:
+            case _:
                 who = await centre.sign_ins.who(request.cookies.get(cookie_name(centre), ""))
                 if who is None:
                     raise AccessError("sign in first")
-                if self.permission is Permission.IT_ACT and widest(who.grants) != "admin":
-                    raise AccessError("this account may look and not act", code="forbidden")
+                if self.permission is not Permission.SIGNED_IN:
+                    place = await _place(centre, self.scope, request)
+                    if not may(who.grants, self.permission, place):
+                        raise AccessError("this account may not do that here", code="forbidden")
                 request.state.who = who
 
 
-def guarded(permission: Permission) -> Any:
+async def _place(centre: Centre, scope: Part | None, request: Request) -> Place:
+    """Return what the path names; of a room or school that is unknown nothing but its name, for the route to refuse."""
+    if scope is None:
+        return EVERY_PLACE
+    name = str(request.path_params[scope])
+    if scope == "territory":
+        return Place(name)
+    if scope == "school":
+        return Place(await centre.store.rooms.territory_of_school(name), name)
+    if name not in centre.fleet:
+        return Place(room=name)
+    return Place(centre.fleet.territory(name), centre.fleet.school(name), name)
+
+
+def by(part: Part) -> Part:
+    """Name the part of the path that says where, for `guarded`."""
+    return part
+
+
+def guarded(permission: Permission, *, scope: Part | None = None) -> Any:
     """Return what a route puts into ``dependencies``."""
-    return Depends(Guard(permission))
+    return Depends(Guard(permission, scope))
 
 
 def ticket_of(request: Request) -> Ticket:
@@ -116,20 +128,43 @@ def who_of(request: Request) -> SignedInRecord:
     return who
 
 
-def permission_of(route: BaseRoute) -> Permission | None:
-    """Return what a route declares, None when it declares nothing."""
+def guard_of(route: BaseRoute) -> Guard | None:
+    """Return what guards a route, None when it declares nothing, or too much."""
     if not isinstance(route, APIRoute):
         return None
     guards = [item.call for item in route.dependant.dependencies if isinstance(item.call, Guard)]
-    return guards[0].permission if len(guards) == 1 else None
+    return guards[0] if len(guards) == 1 else None
+
+
+def permission_of(route: BaseRoute) -> Permission | None:
+    """Return what a route declares, None when it declares nothing."""
+    guard = guard_of(route)
+    return guard.permission if guard is not None else None
 
 
 def check_routes(routes: list[BaseRoute]) -> None:
-    """Raise RuntimeError for a route without exactly one permission: nothing is open by forgetfulness."""
-    open_ones = [str(getattr(route, "path", route)) for route in routes if permission_of(route) is None]
+    """Raise RuntimeError for a route without exactly one permission: nothing is open by forgetfulness.
+
+    So too for one that names a room, school or territory and whose permission is granted, but not by the smallest of
+    them: who may do it in one school would do it in all, or nobody could.
+    """
+    open_ones = [str(getattr(route, "path", route)) for route in routes if guard_of(route) is None]
     if open_ones:
         msg = f"routes without a permission: {', '.join(open_ones)}"
         raise RuntimeError(msg)
+    for route in routes:
+        guard, path = guard_of(route), str(getattr(route, "path", ""))
+        if guard is not None and guard.scope != _smallest_part(path, guard.permission):
+            wanted = _smallest_part(path, guard.permission)
+            named = f'by("{wanted}")' if wanted else "none"
+            raise RuntimeError(f"the route {path} has another scope than its path: it must be {named}")
+
+
+def _smallest_part(path: str, permission: Permission) -> Part | None:
+    if permission not in GRANTED:
+        return None
+    parts: tuple[Part, ...] = ("room", "school", "territory")
+    return next((part for part in parts if "{" + part + "}" in path), None)
 
 
 def bearer_if_any(request: Request) -> str | None:

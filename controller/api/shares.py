@@ -8,7 +8,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, Response
 
-from controller.api.security import Permission, bearer, centre_of, guarded
+from controller.accounts.grants import Permission
+from controller.api.security import bearer, centre_of, guarded
 from protocol.errors import EstradeError
 
 router = APIRouter()

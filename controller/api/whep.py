@@ -10,8 +10,9 @@ import time
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from controller.accounts.grants import Permission
 from controller.api.sdp_http import FRAGMENT, SDP, check_fragment, check_rate, check_type, created
-from controller.api.security import Permission, centre_of, client_address, guarded, holder_of
+from controller.api.security import centre_of, client_address, guarded, holder_of
 from controller.media_server import Stream
 from protocol.errors import CODES, EstradeError
 

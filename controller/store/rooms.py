@@ -99,6 +99,11 @@ class Rooms:
         if rows:
             await self._database.write(work)
 
+    async def territory_of_school(self, school: str) -> str | None:
+        """Return the territory that a school lies in, None for a school that there is not."""
+        async with self._database.read() as db_session:
+            return await db_session.scalar(select(School.territory).where(School.id == school))
+
     async def set_configs(self, configs: Mapping[str, tuple[int, str]]) -> None:
         """Remember which document, as revision and SHA-256, each room was sent."""
         rows = [{"id": room, "config_rev": rev, "config_sha256": sha256} for room, (rev, sha256) in configs.items()]

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from controller.accounts.grants import Permission
 from controller.api.app import ROUTERS
-from controller.api.security import Permission, permission_of
+from controller.api.security import permission_of
 from controller.signin import IDLE, hash_password, token_sha256
 from controller.store.accounts import Account, Grant
 from controller.store.events import EventRecord
@@ -65,7 +66,7 @@ def test_every_route_declares_who_may_call_it() -> None:
         for (method, path), permission in declared.items()
         if method in ("POST", "PUT", "PATCH", "DELETE") and path.startswith("/api/v1/rooms")
     }
-    assert set(acting.values()) == {Permission.IT_ACT}
+    assert set(acting.values()) == {Permission.LESSON, Permission.ROOM}
     public = {path for (_, path), permission in declared.items() if permission is Permission.PUBLIC}
     assert public == {
         "/", "/j/{link}", "/r/{share}", "/it", "/it/", "/static/{path:path}", "/healthz", "/readyz", "/api/v1/join",
@@ -82,6 +83,60 @@ async def test_nobody_sees_anything_before_signing_in(centre: RunningCentre, pat
     for cookie in ("", "estrade=forged"):
         answer = await centre.http.get(path, headers={"Cookie": cookie} if cookie else {})
         assert (answer.status_code, answer.json()["code"]) == (401, "access-refused")
+
+
+OTHER = "salle-c1"
+
+
+@pytest.mark.parametrize(
+    ("grants", "allowed"),
+    [
+        ((Grant("viewer"),), {"read", "read-other", "list"}),
+        ((Grant("admin"),), {"read", "read-other", "list", "stop", "seen"}),
+        ((Grant("teacher", f"room:{ROOM}"),), {"read", "stop"}),
+        ((Grant("teacher", "school:college-1"),), {"read", "stop"}),
+        ((Grant("admin", f"territory:{TERRITORY}"),), {"read", "stop", "seen"}),
+        ((Grant("viewer", f"school:{TERRITORY}"),), set()),
+        ((Grant("viewer", f"room:{ROOM}"), Grant("admin", f"room:{OTHER}")), {"read", "read-other"}),
+        ((), set()),
+    ],
+)
+async def test_an_account_may_what_its_grants_say_where_they_say_it(
+    tmp_path: Path, broker: Broker, grants: tuple[Grant, ...], allowed: set[str]
+) -> None:
+    config = centre_config(tmp_path / "centre", broker)
+    await register(config)
+    async with open_store(config.database) as store:
+        await store.rooms.put([RoomRecord(OTHER, "013", "Salle C1")], now=now())
+        await store.accounts.put(Account("someone", grants, HASH), now=now())
+        async with store.database._engine.begin() as connection:  # the registry is not built yet
+            values = f"'college-1', '{TERRITORY}', 'Collège', 'Europe/Paris', 'press', 1, '', 0, '2026-11-23 13:02:03'"
+            await connection.exec_driver_sql(
+                "INSERT INTO schools (id, territory, name, zone, start, ring, contact, settings_rev, added_at)"
+                f" VALUES ({values})"
+            )
+            await connection.exec_driver_sql("UPDATE rooms SET school = 'college-1' WHERE id = ?", (ROOM,))
+    async with running_centre(config) as centre:
+        await centre.sign_in("someone")
+        asked = {
+            "read": ("GET", f"/api/v1/rooms/{ROOM}", None),
+            "read-other": ("GET", f"/api/v1/rooms/{OTHER}", None),
+            "list": ("GET", "/api/v1/rooms", None),
+            "stop": ("POST", f"/api/v1/rooms/{ROOM}/stop", None),
+            "seen": ("POST", f"/api/v1/rooms/{ROOM}/seen", {"check": "on-air"}),
+        }
+        may = set()
+        for name, (method, path, body) in asked.items():
+            answer = await centre.http.request(method, path, json=body)
+            if answer.status_code == 403:
+                assert answer.json()["code"] == "forbidden"
+            else:
+                assert answer.status_code == 200 or answer.json()["code"] == "room-offline", answer.text
+                may.add(name)
+        assert may == allowed
+        assert (await centre.http.get("/api/v1/session")).json()["name"] == "someone"
+        missing = await centre.http.get("/api/v1/rooms/no-such-room")
+        assert missing.status_code == (404 if "list" in allowed else 403), "who may not see all is not told"
 
 
 async def test_the_cookie_is_out_of_reach_of_scripts_and_ends_with_signing_out(staffed: RunningCentre) -> None:
