@@ -44,7 +44,7 @@ class DirectSender(AiortcSender):
         self._clock, self._pacer, self._now = clock, pacer, now
         self._path: DirectPath | None = None
         self._numbers: Numbers | None = None
-        self._track = Track(clock, rate_hz, now, on_packet)
+        self._track = Track(clock, rate_hz, now, on_packet, pacer.call_at)
         self._lane: Lane | None = None
         """None as long as aiortc numbers the packets."""
         self._repairs = RepairBudget()
@@ -160,7 +160,7 @@ class DirectSender(AiortcSender):
         numbers = self._numbers = taken.numbers()
         agreed = numbers.extensions
         same = headers(numbers.payload_type, agreed.block, agreed.time_at, path.tag_bytes)
-        self._lane = Lane(self._track, path, numbers, same)
+        self._lane = Lane(self._track, path, numbers, same, lambda: pace_bps(self.estimate_bps))
         return self._lane
 
     def _leave_in_time(self) -> None:

@@ -2,8 +2,8 @@
 
 A newcomer is given the key frame at once: the pictures since the last one if they are few, else a new one is asked of
 the encoder. What one viewer is given, `agent.streams.feed` decides, and for as long as it would say yes to each frame,
-and the frame is an ordinary one, it need not be asked: such viewers are *in step*, and a frame leaves to all of them in
-one loop (`agent.streams.lanes`).
+and the frame is no key frame and not too large for its line, it need not be asked: such viewers are *in step*, and a
+frame leaves to all of them in one loop (`agent.streams.lanes`).
 """
 
 from __future__ import annotations
@@ -14,12 +14,18 @@ from typing import Protocol
 
 from agent.streams.datagrams import BURST_PACKETS, Headers
 from agent.streams.encoders import EncodedFrame
-from agent.streams.lanes import Column, Lane
+from agent.streams.lanes import SPREAD_S, Column, Lane
 
 log = logging.getLogger(__name__)
 
 REPLAY_BYTES = 200_000
 """More than two full rate buffers of 1.5 Mb/s are not replayed to a newcomer."""
+
+
+def spread_bps(frame: EncodedFrame) -> float:
+    """Return how fast a frame leaves to those in step, who are not to be given it faster than their line takes it."""
+    before_last = (len(frame.payloads) - 1) // BURST_PACKETS * BURST_PACKETS
+    return sum(map(len, frame.payloads[:before_last])) * 8 / SPREAD_S
 
 
 class Taker(Protocol):
@@ -130,6 +136,8 @@ class Fan:
         """
         self._scene = scene
         self._since_key.clear()
+        for column in self._columns.values():
+            column.drop()
         self.is_key_coming = self.is_used
         for taker in self.takers:
             self.fall_out(taker)
@@ -148,16 +156,18 @@ class Fan:
                 self._since_key_bytes += frame.size
                 if len(self._since_key) > self._replay_frames or self._since_key_bytes > REPLAY_BYTES:
                     self._since_key.clear()
-        if self._in_step and ((frame.key and self._replay_frames) or len(frame.payloads) > BURST_PACKETS):
-            for taker in tuple(self._in_step):
+        is_key = frame.key and self._replay_frames > 0
+        if self._in_step and (is_key or len(frame.payloads) > BURST_PACKETS):
+            needed_bps = float("inf") if is_key else spread_bps(frame)
+            for taker in [one for one, lane in self._in_step.items() if lane.pace_bps() < needed_bps]:
                 self.fall_out(taker)
         if self._others is None:
             self._others = tuple(taker for taker in self._takers if taker not in self._in_step)
         others = self._others
         if self._in_step:
             self._newest = frame
-            for headers, column in self._columns.items():
-                column.send(frame, frame.bursts(headers.shape)[0], frame.captured_mono_s)
+            for column in self._columns.values():
+                column.leave(frame, frame.captured_mono_s)
         for taker in others:
             try:
                 taker.take(self, frame, frame.captured_mono_s)
@@ -170,7 +180,7 @@ class Fan:
                 self._keep_step(taker, lane)
 
     def _keep_step(self, taker: Taker, lane: Lane) -> None:
-        """Send each frame by ``lane``, without asking, until one is a key frame or large, or something else is wanted.
+        """Send each frame by ``lane``, without asking, until a key frame, one too large, or something else is wanted.
 
         Pictures and sound of a layer leave in the order of their time, so there is nothing to ask.
         """
@@ -180,13 +190,16 @@ class Fan:
             self._columns[lane.headers] = Column(lane.track, lane.headers)
         lane.join(self._columns[lane.headers])
 
-    def fall_out(self, taker: Taker) -> None:
-        """Ask ``taker`` again from the next frame on."""
+    def fall_out(self, taker: Taker, *, is_over: bool = False) -> None:
+        """Ask ``taker`` again from the next frame on.
+
+        A frame that is leaving leaves whole, unless it ``is_over``: then nothing of this layer leaves to it any more.
+        """
         lane = self._in_step.pop(taker, None)
         if lane is None:
             return
         self._others = None
-        lane.part()
+        lane.part(is_over=is_over)
         if self._columns[lane.headers].is_empty:
             del self._columns[lane.headers]
         if self._newest is not None:
@@ -195,7 +208,7 @@ class Fan:
     def remove(self, taker: Taker) -> None:
         """Let a feed out."""
         if taker in self._takers:
-            self.fall_out(taker)
+            self.fall_out(taker, is_over=True)
             self._takers.remove(taker)
             self._others = None
             self._maybe_rest()

@@ -82,7 +82,7 @@ class Feed(ABC):
     def want(self, fan: Fan | None) -> None:
         """Give this layer as soon as it can take the place of the one in hand; None: nothing, from now on."""
         if self.current is not None and fan is not self.current:
-            self.current.fall_out(self)
+            self.current.fall_out(self, is_over=fan is None)
         if self.wanted is not None and fan is not self.wanted:
             leaving, self.wanted = self.wanted, None
             leaving.remove(self)

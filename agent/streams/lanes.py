@@ -21,18 +21,25 @@ from agent.streams.wire_path import PROTECT, DirectPath, Numbers
 
 log = logging.getLogger(__name__)
 
+SPREAD_S = 0.02
+"""In which a large picture leaves to those in step: before the next one is there."""
+
 _Member = tuple[DirectPath, int, int, int]
 """Of a viewer: its way, the sequence number of its column's packet 0, its RTP time 0, its SSRC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """What the viewers of one track of a room have in common. ``on_packet`` hears that a burst left."""
+    """What the viewers of one track of a room have in common.
+
+    ``on_packet`` hears that a burst left; ``call_at`` calls back at an instant of ``now``.
+    """
 
     clock: RoomClock
     rate_hz: int
     now: Callable[[], float]
     on_packet: Callable[[], None]
+    call_at: Callable[[float, Callable[[], None]], None]
 
 
 class Column:
@@ -54,6 +61,9 @@ class Column:
         """Whose these rows are."""
         self._relayed: list[_Member] = []
         """Who has no socket of ours."""
+        self._waiting: deque[tuple[EncodedFrame, Burst, float]] = deque()
+        self._due_mono_s = self._step_s = 0.0
+        """When the next of these leaves, and how long after it the one behind it."""
 
     @property
     def is_empty(self) -> bool:
@@ -82,6 +92,35 @@ class Column:
             PROTECT, self.headers.shape.tag, tuple([path.row(first, rtp, ssrc) for path, first, rtp, ssrc in direct])
         )
         return self._rows
+
+    def leave(self, frame: EncodedFrame, stamp_mono_s: float) -> None:
+        """Send a frame to all, what is more than a burst spread over `SPREAD_S`. Never waits."""
+        self.flush()
+        first, *others = frame.bursts(self.headers.shape)
+        self.send(frame, first, stamp_mono_s)
+        if others:
+            self._waiting.extend((frame, burst, stamp_mono_s) for burst in others)
+            self._step_s = SPREAD_S / len(others)
+            self._leave_later(self._track.now())
+
+    def _leave_later(self, after_mono_s: float) -> None:
+        self._due_mono_s = after_mono_s + self._step_s
+        self._track.call_at(self._due_mono_s, self._leave_next)
+
+    def _leave_next(self) -> None:
+        if self._waiting and self._track.now() >= self._due_mono_s:  # else it has left, and another call will come
+            self.send(*self._waiting.popleft())
+            if self._waiting:
+                self._leave_later(self._due_mono_s)
+
+    def flush(self) -> None:
+        """Send what waits at once: the next frame comes, or somebody comes or goes in the middle of this one."""
+        while self._waiting:
+            self.send(*self._waiting.popleft())
+
+    def drop(self) -> None:
+        """Forget what waits."""
+        self._waiting.clear()
 
     def send(self, frame: EncodedFrame, burst: Burst, stamp_mono_s: float) -> None:
         """Send a burst of a frame to all. Never waits. ``burst`` has the shape of `headers`."""
@@ -116,8 +155,10 @@ class Column:
 class Lane:
     """One track of one viewer: what its packets are finished with, and what is known of those that left."""
 
-    def __init__(self, track: Track, path: DirectPath, numbers: Numbers, headers: Headers) -> None:
-        self.track, self.headers = track, headers
+    def __init__(
+        self, track: Track, path: DirectPath, numbers: Numbers, headers: Headers, pace_bps: Callable[[], float]
+    ) -> None:
+        self.track, self.headers, self.pace_bps = track, headers, pace_bps
         self._path, self._ssrc, self._origin_rtp = path, numbers.ssrc, numbers.origin_rtp
         self._history = History()
         self._column = Column(track, headers)
@@ -161,12 +202,15 @@ class Lane:
     def join(self, column: Column) -> None:
         """Be given from now on what this column is given."""
         if column is not self._column:
+            column.flush()
             self._is_alone = False
             self._change(column)
 
-    def part(self) -> None:
-        """Be given from now on what `send` is."""
+    def part(self, *, is_over: bool = False) -> None:
+        """Be given from now on what `send` is, after the rest of a frame that is leaving; not if it ``is_over``."""
         if not self._is_alone:
+            if not is_over:
+                self._column.flush()
             self._is_alone = True
             self._change(Column(self.track, self.headers))
 

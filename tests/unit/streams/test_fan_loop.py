@@ -223,7 +223,7 @@ def test_a_second_thread_is_not_let_in(receivers: list[Receiver]) -> None:
     assert set(refused) == {"another thread sends to these rows"}
 
 
-@pytest.mark.timed
+@pytest.mark.timeout(180)
 def test_nothing_is_read_or_written_beside_where_it_lies(tmp_path: Path) -> None:
     """All of these tests, and those of who is sent to, with a loop that looks after each access to memory."""
     compiler = need("gcc", "gcc")

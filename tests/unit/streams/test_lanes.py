@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from agent.streams.encoders import EncodedFrame
 from agent.streams.fanout import Fan
 from agent.streams.feed import Feed, PictureFeed, SoundFeed
 from agent.streams.history import KEPT_S
-from agent.streams.lanes import Column, Lane
+from agent.streams.lanes import SPREAD_S, Column, Lane
 from tests.unit.streams.direct_viewer import Relay, Viewer, extensions_map, frame
 
 
@@ -109,6 +110,73 @@ def test_a_key_frame_and_a_large_picture_leave_at_each_ones_own_pace() -> None:
     assert [p.payload for p in packets] == [bytes(1180)] * 30 + [b"next", b"again", b"in step"]
     assert [p.sequence_number for p in packets] == list(range(7, 40))
     assert is_in_step(room.feeds[0], room.camera)
+
+
+def large(number: int) -> bytes:
+    return bytes([number]) * 1180
+
+
+def test_a_large_picture_leaves_to_those_in_step_together_spread_over_the_time_of_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room = Class()
+    room.begin()
+    room.viewers[3].sender.on_report(None, 100_000)
+    asked: list[PictureFeed] = []
+    take = PictureFeed.take
+
+    def note(feed: PictureFeed, *given: Any) -> None:
+        asked.append(feed)
+        take(feed, *given)
+
+    monkeypatch.setattr(PictureFeed, "take", note)
+    room.play(large(1), packets=3 * BURST_PACKETS)
+    assert asked == [room.feeds[3]], "it leaves at the pace of that line"
+    assert not is_in_step(room.feeds[3], room.camera)
+    quick = room.viewers[:3]
+    for bursts in (1, 2, 3):
+        assert [len(v.packets) for v in quick] == [bursts * BURST_PACKETS] * 3
+        for viewer in room.viewers:
+            viewer.wait(SPREAD_S / 2 * 1.05)
+    room.play(large(2), packets=BURST_PACKETS + 1)
+    room.play(b"next")
+    for viewer, first in zip(quick, (7, 0, 902), strict=True):
+        packets = viewer.arrived()
+        assert [p.payload for p in packets] == [*[large(1)] * 30, *[large(2)] * 11, b"next"]
+        assert [p.sequence_number for p in packets] == [first + n for n in range(42)]
+        assert [n for n, p in enumerate(packets) if p.marker] == [29, 40, 41]
+        assert len({p.timestamp for p in packets}) == 3
+    assert [is_in_step(feed, room.camera) for feed in room.feeds] == [True, True, True, False]
+
+
+def test_a_large_picture_leaves_whole_though_the_next_one_comes_or_somebody_wants_another_layer() -> None:
+    room = Class()
+    room.begin()
+    room.play(large(1), packets=2 * BURST_PACKETS)
+    room.camera.deliver(picture(room.now_s + 0.001, b"close behind"))
+    room.play(large(2), packets=2 * BURST_PACKETS)
+    room.feeds[0].want(fan("360p"))
+    room.play(b"last")
+    for viewer in room.viewers:
+        packets = viewer.arrived()
+        assert [p.payload for p in packets] == [*[large(1)] * 20, b"close behind", *[large(2)] * 20, b"last"]
+        assert [(p.sequence_number - packets[0].sequence_number) & 0xFFFF for p in packets] == list(range(42))
+
+
+def test_a_large_picture_ends_where_its_track_does() -> None:
+    room = Class()
+    room.begin()
+    room.play(large(1), packets=2 * BURST_PACKETS)
+    room.feeds[0].want(None)
+    assert [len(viewer.packets) for viewer in room.viewers] == [BURST_PACKETS] * 4
+    for viewer in room.viewers:
+        viewer.wait(SPREAD_S)
+    assert [len(viewer.packets) for viewer in room.viewers] == [BURST_PACKETS, *[2 * BURST_PACKETS] * 3]
+    room.play(large(2), packets=2 * BURST_PACKETS)
+    room.camera.begin_scene(1)
+    for viewer in room.viewers:
+        viewer.wait(1)
+    assert [len(viewer.packets) for viewer in room.viewers] == [BURST_PACKETS, *[3 * BURST_PACKETS] * 3]
 
 
 def test_what_was_missed_is_found_however_it_left() -> None:
