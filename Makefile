@@ -67,11 +67,17 @@ check: install-check ## Check form and types: ruff, mypy, import-linter, generat
 	$(BIN)/python -m protocol.schema --check
 	npx --no-install tsc -p .
 
-# Tests that hold a time to a bar are marked as timed and run two at a time; those marked as alone fill the machine and
-# have it for themselves; all others run side by side. Only files that have the mark are read for it: reading them all
-# takes as long as several tests.
-WORKERS ?= 2
+# Most tests wait most of the time, for processes, pages and deadlines: four at a time keep two cores busy. Tests that
+# hold a time to a bar are marked as timed and run three at a time; those marked as alone fill the machine and have it
+# for themselves. Only files that have the mark are read for it: reading them all takes as long as several tests. The
+# longest begin first, or one worker would go on when the others have nothing left. The virtual machine takes a core:
+# the fourth file follows it on the same worker, and browsers come last, as they would take most of the other.
+WORKERS ?= 4
+LONGEST := tests/vm/test_vm.py tests/integration/agent/test_health.py tests/integration/devices/test_rtsp.py \
+  tests/browser/test_faults.py
 marked = $(shell grep -rl --include='test_*.py' 'mark\.$(1)\b' tests | sort)
+others = $(filter-out $(LONGEST),$(call marked,timed))
+timed = $(LONGEST) $(filter-out tests/browser/%,$(others)) $(filter tests/browser/%,$(others))
 
 test: install ## Run every test; a missing peer is a failure
 ifneq (,$(findstring tests/,$(ARGS))$(findstring -k,$(ARGS)))
@@ -79,7 +85,7 @@ ifneq (,$(findstring tests/,$(ARGS))$(findstring -k,$(ARGS)))
 else
 	@failed=0; \
 	REQUIRE_PEERS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS) -m 'not alone and not timed' tests || failed=$$?; \
-	REQUIRE_PEERS=1 $(BIN)/pytest -n 2 --dist loadfile $(ARGS) -m timed $(call marked,timed) || failed=$$?; \
+	REQUIRE_PEERS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS) -m timed $(timed) || failed=$$?; \
 	REQUIRE_PEERS=1 $(BIN)/pytest $(ARGS) -m alone $(call marked,alone) || failed=$$?; \
 	exit $$failed
 endif
