@@ -29,7 +29,7 @@ from controller.pki import controller_name
 from controller.store.store import open_store
 from mqttlink import Link, LinkSettings, Presence
 from protocol.errors import ConfigError, StoreError
-from protocol.messages import ConfigDocument, ControllerStatus, DeathReason
+from protocol.messages import PROTO, ConfigDocument, ControllerStatus, DeathReason
 from protocol.topics import RoomTopics, controller_status
 
 log = logging.getLogger(__name__)
@@ -145,7 +145,7 @@ def links(config: ControllerConfig) -> tuple[Link, Link]:
     version = importlib.metadata.version("estrade")
 
     def birth(sid: str) -> ControllerStatus:
-        return ControllerStatus(online=True, sid=sid, version=version, at=centres.utc_now())
+        return ControllerStatus(online=True, sid=sid, version=version, proto=PROTO, at=centres.utc_now())
 
     def death(sid: str, reason: DeathReason) -> ControllerStatus:
         return ControllerStatus(online=False, sid=sid, reason=reason, at=centres.utc_now())

@@ -153,6 +153,8 @@ class Fleet:
         known = self._rooms[room]
         if known.death is not None and known.death.sid == health.sid:
             return
+        if health.checks is None:
+            health = health.model_copy(update={"checks": known.health.checks if known.health else ()})
         checked = known.health is not None and _told(known.health) != _told(health)
         known.health, known.death, known.was_seen = health, None, True
         self._hear(known)
@@ -239,7 +241,7 @@ class Fleet:
             sign=state.sign if state else None,
             viewers=state.viewers if state else 0,
             devices=state.devices if state else (),
-            checks=health.checks if health else (),
+            checks=(health.checks or ()) if health else (),
             agent=known.agent,
             cpu_percent=health.cpu_percent if health else None,
             memory_mb=health.memory_mb if health else None,
@@ -284,7 +286,7 @@ class Fleet:
 
 def _told(health: Health) -> list[tuple[object, ...]]:
     """Return what makes checks another view: a value that moves with every report is none, or 5,000 rooms chatter."""
-    return [(check.id, check.status, check.message, check.remedy) for check in health.checks]
+    return [(check.id, check.status, check.message, check.remedy) for check in health.checks or ()]
 
 
 def _status(known: _Room, *, is_stale: bool) -> CheckStatus:
@@ -299,7 +301,7 @@ def _status(known: _Room, *, is_stale: bool) -> CheckStatus:
     found = [of_link[known.link]]
     if not is_stale and known.health is not None:
         # What a check cannot tell (nobody speaks: is the voice loud enough?) makes no room unknown.
-        found += [check.status for check in known.health.checks if check.status is not CheckStatus.UNKNOWN]
+        found += [check.status for check in known.health.checks or () if check.status is not CheckStatus.UNKNOWN]
     if not is_stale and known.state is not None:
         found += [device.status for device in known.state.devices]
         if known.state.problem is not None:

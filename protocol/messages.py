@@ -8,42 +8,111 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
+from protocol.facts import (
+    STOPPED_FROM_AFAR as STOPPED_FROM_AFAR,
+)
+from protocol.facts import (
+    DeviceBack as DeviceBack,
+)
+from protocol.facts import (
+    DeviceLost as DeviceLost,
+)
+from protocol.facts import (
+    Fact as Fact,
+)
+from protocol.facts import (
+    LessonEnded as LessonEnded,
+)
+from protocol.facts import (
+    LessonStarted as LessonStarted,
+)
+from protocol.facts import (
+    LessonWarned as LessonWarned,
+)
+from protocol.facts import (
+    LookAnswered as LookAnswered,
+)
+from protocol.facts import (
+    MicrophoneChanged as MicrophoneChanged,
+)
+from protocol.facts import (
+    ProposalAnswered as ProposalAnswered,
+)
+from protocol.facts import (
+    RepairTried as RepairTried,
+)
+from protocol.facts import (
+    SelfTestDone as SelfTestDone,
+)
+from protocol.facts import (
+    SelfTestNumber as SelfTestNumber,
+)
+from protocol.facts import (
+    SelfTestState as SelfTestState,
+)
+from protocol.facts import (
+    SendingStopped as SendingStopped,
+)
+from protocol.facts import (
+    SettingsRefused as SettingsRefused,
+)
+from protocol.facts import (
+    SettingsTaken as SettingsTaken,
+)
+from protocol.facts import (
+    TimetableRefused as TimetableRefused,
+)
+from protocol.facts import (
+    UpdateDone as UpdateDone,
+)
+from protocol.facts import (
+    ViewerJoined as ViewerJoined,
+)
+from protocol.facts import (
+    ViewerLeft as ViewerLeft,
+)
+from protocol.facts import (
+    ViewerRemoved as ViewerRemoved,
+)
 from protocol.lesson import LessonState
-from protocol.topics import ID_PATTERN
+from protocol.numbers import HealthNumbers
+from protocol.remote import LookReport, UpdateReport
+from protocol.settings import SettingsError
+from protocol.timetable import LessonBeginning, PlannedLesson, TimetableReport
+from protocol.wire import (
+    Args as Args,
+)
+from protocol.wire import (
+    CheckStatus as CheckStatus,
+)
+from protocol.wire import (
+    DeviceRole as DeviceRole,
+)
+from protocol.wire import (
+    Id as Id,
+)
+from protocol.wire import (
+    Problem as Problem,
+)
+from protocol.wire import (
+    Sentence as Sentence,
+)
+from protocol.wire import (
+    Text as Text,
+)
+from protocol.wire import (
+    Token as Token,
+)
+from protocol.wire import (
+    Wire as Wire,
+)
 
-PROTO = 1
-
-Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
-"""A room, territory, instance or device id."""
-Token = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
-"""An id made by a program: lesson, viewer, command, event, connection."""
-Sentence = Annotated[str, StringConstraints(max_length=500)]
-
-
-class Wire(BaseModel):
-    """Base of everything on the wire: frozen, unknown fields ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Text(Wire):
-    """One sentence in both languages."""
-
-    fr: Sentence
-    en: Sentence
-
-
-class Problem(Wire):
-    """An error as data: ``code`` is one of `protocol.errors.CODES`."""
-
-    code: str = Field(max_length=64)
-    message: Sentence
-    retry_after_s: float | None = Field(default=None, ge=0)
-
+PROTO = 2
+"""What a birth says of its sender: 1 is of 2026. 2: takes a `Health` without ``checks``, and knows the timetable."""
 
 # --- status: birth and death --------------------------------------------------------------------------------------
 
@@ -58,6 +127,10 @@ class DeathReason(StrEnum):
     """The program fell with an error."""
     UPDATE = "update"
     REBOOT = "reboot"
+    REVOKED = "revoked"
+    """The centre threw it out: its certificate is revoked."""
+    SETTINGS = "settings"
+    """To begin anew with other settings."""
 
 
 class RoomStatus(Wire):
@@ -69,6 +142,7 @@ class RoomStatus(Wire):
     boot: str | None = Field(default=None, max_length=64, description="the kernel's boot id")
     agent: str | None = Field(default=None, max_length=32, description="version of the agent")
     proto: int = PROTO
+    certificate_ends_at: AwareDatetime | None = None
     at: AwareDatetime
 
 
@@ -79,29 +153,11 @@ class ControllerStatus(Wire):
     sid: Token
     reason: DeathReason | None = None
     version: str | None = Field(default=None, max_length=32)
+    proto: int = Field(default=1, description="a centre that does not say it is of 1: it drops a short `Health`")
     at: AwareDatetime
 
 
 # --- state: what is -----------------------------------------------------------------------------------------------
-
-
-class CheckStatus(StrEnum):
-    """The four words for the health of anything."""
-
-    OK = "ok"
-    WARNING = "warning"
-    CRITICAL = "critical"
-    UNKNOWN = "unknown"
-
-
-class DeviceRole(StrEnum):
-    """What a device is for."""
-
-    CAMERA = "camera"
-    MICROPHONE = "microphone"
-    BOARD = "board"
-    LOUDSPEAKER = "loudspeaker"
-    BOARD_SOUND = "board-sound"
 
 
 class DeviceReport(Wire):
@@ -141,7 +197,8 @@ class LessonReport(Wire):
 
     id: Token
     started_at: AwareDatetime
-    origin: Literal["panel", "proposal", "resumed"] = "panel"
+    origin: Literal["panel", "proposal", "resumed", "timetable"] = "panel"
+    plan: Token | None = Field(default=None, description="the planned lesson that it is")
 
 
 class ProposalReport(Wire):
@@ -184,6 +241,11 @@ class RoomState(Wire):
     )
     proposal: ProposalReport | None = None
     config_rev: int | None = None
+    settings_rev: int | None = Field(default=None, description="of the settings that the room runs with")
+    settings_error: SettingsError | None = None
+    timetable: TimetableReport | None = None
+    update: UpdateReport | None = None
+    look: LookReport | None = None
     problem: Problem | None = Field(default=None, description="why the lesson failed, or the config was refused")
     at: AwareDatetime
 
@@ -210,7 +272,10 @@ class Health(Wire):
     memory_mb: float = Field(ge=0, description="proportional set size of the agent with its children")
     viewers: int = Field(ge=0)
     tracks: dict[str, TrackHealth] = Field(default_factory=dict)
-    checks: tuple[Check, ...] = Field(default=(), max_length=64)
+    numbers: HealthNumbers = HealthNumbers()
+    checks: tuple[Check, ...] | None = Field(
+        default=(), max_length=64, description="all, with values; None: as in the last that had them"
+    )
 
 
 # --- config: what shall be ----------------------------------------------------------------------------------------
@@ -229,111 +294,27 @@ class RoomConfig(Wire):
 
     name: str = Field(max_length=120)
     access: Access | None = None
+    school: str = Field(default="", max_length=120, description="its name")
+    settings: dict[str, JsonValue] = Field(
+        default_factory=dict,
+        description="tables over those of the room's own file; held against `protocol.settings.problems` by who writes "
+        "and by the room, and not here, so that a mistake there costs nobody the code of the lesson",
+    )
+    settings_rev: int = Field(default=0, ge=0, description="grows with the settings alone")
+    start: LessonBeginning = "press"
+    lessons: tuple[PlannedLesson, ...] = Field(default=(), max_length=60, description="of the next 7 days, by time")
+    help: str = Field(default="", max_length=120, description="whom the panel names for help")
 
 
 class ConfigDocument(Wire):
     """Desired state: whole, never a difference; idempotent by ``rev``."""
 
     rev: int = Field(ge=0)
+    epoch: int = Field(default=0, ge=0, description="of the lease under which it was published")
     config: RoomConfig
 
 
 # --- events: facts ------------------------------------------------------------------------------------------------
-
-
-class LessonStarted(Wire):
-    kind: Literal["lesson.started"] = "lesson.started"
-    lesson: Token
-    origin: str = Field(max_length=16)
-
-
-STOPPED_FROM_AFAR = "stopped from the centre"
-"""The reason of `LessonEnded` after `LessonStop`; by whom is in the centre's own record of acts. Pages look for it."""
-
-
-class LessonEnded(Wire):
-    kind: Literal["lesson.ended"] = "lesson.ended"
-    lesson: Token
-    reason: str = Field(max_length=80)
-    duration_s: float = Field(ge=0)
-    viewers_most: int = Field(ge=0)
-
-
-class DeviceLost(Wire):
-    kind: Literal["device.lost"] = "device.lost"
-    device: Id
-    role: DeviceRole
-    problem: Problem
-
-
-class DeviceBack(Wire):
-    kind: Literal["device.back"] = "device.back"
-    device: Id
-    role: DeviceRole
-    away_s: float = Field(ge=0)
-
-
-class MicrophoneChanged(Wire):
-    """Pupils hear the room by another of its microphones from now on."""
-
-    kind: Literal["microphone.changed"] = "microphone.changed"
-    device: Id
-    before: Id
-    reason: Literal["lost", "back", "chosen", "proposed"] = Field(
-        description="the one before died; the wanted one is back; somebody here chose it, or took what was proposed"
-    )
-
-
-class ViewerJoined(Wire):
-    """No name, no address: only that somebody came."""
-
-    kind: Literal["viewer.joined"] = "viewer.joined"
-    viewer: Token
-
-
-class ViewerLeft(Wire):
-    kind: Literal["viewer.left"] = "viewer.left"
-    viewer: Token
-    reason: str = Field(max_length=80)
-    stayed_s: float = Field(ge=0)
-
-
-class ViewerRemoved(Wire):
-    """Somebody in the room showed a pupil out: the ticket is void for this lesson, and its code is turned over."""
-
-    kind: Literal["viewer.removed"] = "viewer.removed"
-    lesson: Token
-    holder: Token | None = Field(default=None, description="the ticket's mark, as in `RtcOffer`; None: had no ticket")
-
-
-class ProposalAnswered(Wire):
-    kind: Literal["proposal.answered"] = "proposal.answered"
-    proposal: Token
-    accepted: bool
-    reason: Literal["accepted", "refused", "expired"]
-
-
-class SendingStopped(Wire):
-    """A media packet left though no lesson ran; the agent stopped the sending by ending itself."""
-
-    kind: Literal["sending.stopped"] = "sending.stopped"
-    lesson: Token = Field(description="whose sender it was")
-    after_s: float = Field(ge=0, description="since that lesson was over")
-
-
-Fact = Annotated[
-    LessonStarted
-    | LessonEnded
-    | DeviceLost
-    | DeviceBack
-    | MicrophoneChanged
-    | ViewerJoined
-    | ViewerLeft
-    | ViewerRemoved
-    | ProposalAnswered
-    | SendingStopped,
-    Field(discriminator="kind"),
-]
 
 
 class Event(Wire):
@@ -361,10 +342,6 @@ class Answer(Wire):
     ok: bool
     result: dict[str, Any] = Field(default_factory=dict)
     error: Problem | None = None
-
-
-class Args(Wire):
-    """Base of the arguments of a command."""
 
 
 class IceServer(Wire):
@@ -469,9 +446,6 @@ class CheckSeen(Args):
     actor: str = Field(max_length=80)
 
 
-SelfTestState = Literal["waiting", "running", "ok", "warning", "failed", "skipped"]
-
-
 class SelfTestRun(Args):
     """``cmd/selftest.run`` → `SelfTestNumbers`: test the room; its panel announces it, and may stop it.
 
@@ -479,15 +453,6 @@ class SelfTestRun(Args):
     """
 
     actor: str = Field(max_length=80)
-
-
-class SelfTestNumber(Wire):
-    """What one step of a self-test measured."""
-
-    id: Id
-    state: SelfTestState
-    value: float | None = None
-    unit: str | None = Field(default=None, max_length=16)
 
 
 class SelfTestNumbers(Wire):
@@ -542,6 +507,8 @@ class UploadAsked(Args):
     """``req/upload`` → `UploadTold`: the room hands a sealed file over (`protocol.shared_file`)."""
 
     size_bytes: int = Field(ge=1, description="once sealed")
+    purpose: Literal["recording", "snapshot", "sound"] = "recording"
+    request: Token | None = Field(default=None, description="of the look that it answers")
 
 
 class UploadTold(Wire):

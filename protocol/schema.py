@@ -16,19 +16,34 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from protocol import channel, diagram, messages, pages, panel, panel_requests
+from protocol import (
+    channel,
+    diagram,
+    facts,
+    messages,
+    numbers,
+    pages,
+    panel,
+    panel_requests,
+    remote,
+    settings,
+    timetable,
+    trust,
+    wire,
+)
 from protocol.errors import CODES
 from protocol.lesson import TRANSITIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 _BASES = {"Wire", "Args", "Body"}
+_MODULES = (wire, facts, numbers, settings, timetable, trust, remote, messages, channel, pages, panel, panel_requests)
 _PROTOCOL_MARK = ("<!-- made by protocol/schema.py: begin -->", "<!-- made by protocol/schema.py: end -->")
 
 
 def models() -> list[type[BaseModel]]:
     """Return every model of the contract, in the order they are written."""
     found: list[type[BaseModel]] = []
-    for module in (messages, channel, pages, panel, panel_requests):
+    for module in _MODULES:
         for name, value in vars(module).items():
             if (
                 inspect.isclass(value)

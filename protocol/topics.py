@@ -5,6 +5,7 @@
 | ``status`` | room → | 1 | yes | `messages.RoomStatus` |
 | ``state`` | room → | 1 | yes | `messages.RoomState` |
 | ``health`` | room → | 0 | no | `messages.Health` |
+| ``log`` | room → | 0 | no | `remote.LogLine`, while somebody asks for it |
 | ``event/{kind}`` | room → | 1 | no | `messages.Event` |
 | ``config`` | → room | 1 | yes | `messages.ConfigDocument` |
 | ``cmd/{name}`` | → room | 1 | no | `messages.Command` → `messages.Answer` |
@@ -65,6 +66,10 @@ class RoomTopics:
         return f"{self.base}/health"
 
     @property
+    def log(self) -> str:
+        return f"{self.base}/log"
+
+    @property
     def config(self) -> str:
         return f"{self.base}/config"
 
@@ -96,13 +101,23 @@ CONTROLLER_STATUSES = f"{ROOT}/ctl/+/status"
 ALL_STATUS = f"{ROOT}/+/+/status"
 ALL_STATE = f"{ROOT}/+/+/state"
 ALL_HEALTH = f"{ROOT}/+/+/health"
+ALL_LOGS = f"{ROOT}/+/+/log"
 ALL_EVENTS = f"{ROOT}/+/+/event/#"
 ALL_REQUESTS = f"{ROOT}/+/+/req/#"
 
 
+SHARED_GROUP = "estrade"
+_SHARE = f"$share/{SHARED_GROUP}/"
+
+
+def shared(topic_filter: str) -> str:
+    """Return the filter by which controllers share what it fits: each message goes to one of them (MQTT 5 §4.8.2)."""
+    return f"{_SHARE}{topic_filter}"
+
+
 @dataclass(frozen=True, slots=True)
 class RoomTopic:
-    """A topic of a room, taken apart: ``kind`` is status, state, health, config, event, cmd or req."""
+    """A topic of a room, taken apart: ``kind`` is status, state, health, log, config, event, cmd or req."""
 
     territory: str
     room: str
@@ -114,7 +129,7 @@ class RoomTopic:
         return RoomTopics(self.territory, self.room)
 
 
-_PLAIN = {"status", "state", "health", "config"}
+_PLAIN = {"status", "state", "health", "log", "config"}
 _NAMED = {"event", "cmd", "req"}
 
 

@@ -51,6 +51,18 @@ export interface Caption {
   is_final: boolean;
 }
 
+/** ``req/cert.renew`` → `CertRenewTold`: a certificate for a key that the room has made anew. */
+export interface CertRenewAsked {
+  csr_pem: string;
+}
+
+export interface CertRenewTold {
+  certificate_pem: string;
+  ca_pem: string;
+  /** ask again from then on */
+  renew_after: string;
+}
+
 /** One thing that is looked at. */
 export interface Check {
   id: string;
@@ -81,6 +93,8 @@ export interface Command {
 /** Desired state: whole, never a difference; idempotent by ``rev``. */
 export interface ConfigDocument {
   rev: number;
+  /** of the lease under which it was published */
+  epoch: number;
   config: RoomConfig;
 }
 
@@ -95,11 +109,13 @@ export interface ControllerStatus {
   sid: string;
   reason: DeathReason | null;
   version: string | null;
+  /** a centre that does not say it is of 1: it drops a short `Health` */
+  proto: number;
   at: string;
 }
 
 /** Why a room or controller is no longer there. */
-export type DeathReason = "lost" | "shutdown" | "failed" | "update" | "reboot";
+export type DeathReason = "lost" | "shutdown" | "failed" | "update" | "reboot" | "revoked" | "settings";
 
 export interface DeviceBack {
   kind: "device.back";
@@ -143,7 +159,7 @@ export interface Ended {
 export interface Event {
   id: string;
   at: string;
-  fact: LessonStarted | LessonEnded | DeviceLost | DeviceBack | MicrophoneChanged | ViewerJoined | ViewerLeft | ViewerRemoved | ProposalAnswered | SendingStopped;
+  fact: LessonStarted | LessonEnded | DeviceLost | DeviceBack | MicrophoneChanged | ViewerJoined | ViewerLeft | ViewerRemoved | ProposalAnswered | SendingStopped | RepairTried | SelfTestDone | TimetableRefused | LookAnswered | SettingsTaken | SettingsRefused | UpdateDone | LessonWarned;
 }
 
 /** ``cmd/event.ack`` → {}: the centre has stored these. */
@@ -191,7 +207,25 @@ export interface Health {
   memory_mb: number;
   viewers: number;
   tracks: Record<string, TrackHealth>;
-  checks: Check[];
+  numbers: HealthNumbers;
+  /** all, with values; None: as in the last that had them */
+  checks: Check[] | null;
+}
+
+/** What the room measured over the last period; None is what was not measured. */
+export interface HealthNumbers {
+  /** of the microphone that pupils hear */
+  sound_dbfs: number | null;
+  /** of what pupils are sent */
+  programme_dbfs: number | null;
+  /** temperature of the mini-PC's processor, °C */
+  cpu_c: number | null;
+  /** sent to all viewers together */
+  uplink_bps: number | null;
+  /** of what was sent, as viewers report it */
+  loss_percent: number | null;
+  /** there and back, the viewers' median */
+  rtt_ms: number | null;
 }
 
 /** First message of a page: who it is (the name may be empty) and whether it stands in the room itself. */
@@ -248,6 +282,8 @@ export interface JoinRequest {
   link?: string | null;
 }
 
+export type JsonValue = unknown;
+
 export interface LessonEnded {
   kind: "lesson.ended";
   lesson: string;
@@ -275,7 +311,9 @@ export interface LessonPropose {
 export interface LessonReport {
   id: string;
   started_at: string;
-  origin: "panel" | "proposal" | "resumed";
+  origin: "panel" | "proposal" | "resumed" | "timetable";
+  /** the planned lesson that it is */
+  plan: string | null;
 }
 
 export interface LessonStarted {
@@ -304,6 +342,12 @@ export interface LessonView {
   paused: boolean;
 }
 
+/** The room was told that its lesson ends by the timetable in a moment. */
+export interface LessonWarned {
+  kind: "lesson.warned";
+  lesson: string;
+}
+
 /** ``POST /api/audience/lobby``: newcomers wait until they are let in, or come in at once. */
 export interface LobbyBody {
   on: boolean;
@@ -312,6 +356,32 @@ export interface LobbyBody {
 /** ``POST /api/audience/lock``: nobody new comes in, or the door is open again. */
 export interface LockBody {
   on: boolean;
+}
+
+/** One line of a room's log, asked for by somebody; its fields are scrubbed as the log itself is. */
+export interface LogLine {
+  at: string;
+  level: "INFO" | "WARNING" | "ERROR" | "CRITICAL";
+  logger: string;
+  text: string;
+  fields: Record<string, string>;
+}
+
+/** What came of a look that was asked for from afar. */
+export interface LookAnswered {
+  kind: "look.answered";
+  request: string;
+  accepted: boolean;
+  reason: "accepted" | "refused" | "expired" | "failed";
+}
+
+/** A look that was asked for from afar and waits for somebody in the room, or is being taken. */
+export interface LookReport {
+  request: string;
+  what: "snapshot" | "sound";
+  actor: string;
+  expires_at: string;
+  is_accepted: boolean;
 }
 
 /** ``POST /api/lesson/microphone``: hear this one. ``…/microphone/not-now``: do not propose it again. */
@@ -638,6 +708,15 @@ export interface PauseBody {
   paused: boolean;
 }
 
+/** A lesson of the timetable in this room. */
+export interface PlannedLesson {
+  id: string;
+  starts_at: string;
+  ends_at: string;
+  title: string;
+  start: "press" | "countdown";
+}
+
 /** Where to get sound and pictures from now on. Without this it is the room. */
 export interface PlayFrom {
   type: "play-from";
@@ -757,6 +836,16 @@ export interface ReleaseBody {
   press: string;
 }
 
+/** The room tried to bring a device back by itself. */
+export interface RepairTried {
+  kind: "repair.tried";
+  device: string;
+  step: "restart-capture" | "usb-reset" | "restart-agent" | "wake-board";
+  outcome: "done" | "failed" | "refused" | "unsupported";
+  /** since the device was lost */
+  after_s: number;
+}
+
 /** ``POST /api/device/retry``: try a device at once whose driver was set aside. */
 export interface RetryBody {
   device: string;
@@ -766,6 +855,17 @@ export interface RetryBody {
 export interface RoomConfig {
   name: string;
   access: Access | null;
+  /** its name */
+  school: string;
+  /** tables over those of the room's own file; held against `protocol.settings.problems` by who writes and by the room, and not here, so that a mistake there costs nobody the code of the lesson */
+  settings: Record<string, JsonValue>;
+  /** grows with the settings alone */
+  settings_rev: number;
+  start: "press" | "countdown";
+  /** of the next 7 days, by time */
+  lessons: PlannedLesson[];
+  /** whom the panel names for help */
+  help: string;
 }
 
 /** Everything the room reports as true, on change, retained. */
@@ -786,6 +886,12 @@ export interface RoomState {
   checks: Check[];
   proposal: ProposalReport | null;
   config_rev: number | null;
+  /** of the settings that the room runs with */
+  settings_rev: number | null;
+  settings_error: SettingsError | null;
+  timetable: TimetableReport | null;
+  update: UpdateReport | null;
+  look: LookReport | null;
   /** why the lesson failed, or the config was refused */
   problem: Problem | null;
   at: string;
@@ -802,6 +908,7 @@ export interface RoomStatus {
   /** version of the agent */
   agent: string | null;
   proto: number;
+  certificate_ends_at: string | null;
   at: string;
 }
 
@@ -926,6 +1033,15 @@ export interface SelfTestBody {
   asked_by?: "panel" | "doctor";
 }
 
+/** The test before a planned lesson, in numbers. */
+export interface SelfTestDone {
+  kind: "selftest.done";
+  /** the planned lesson it was made for */
+  plan: string | null;
+  state: "ok" | "warning" | "failed" | "skipped";
+  steps: SelfTestNumber[];
+}
+
 /** What one step of a self-test measured. */
 export interface SelfTestNumber {
   id: string;
@@ -996,6 +1112,34 @@ export interface SessionView {
   role: "admin" | "teacher" | "viewer";
 }
 
+/** One key that is other than it was; None is: not set. */
+export interface SettingsChange {
+  path: string;
+  before: JsonValue;
+  after: JsonValue;
+}
+
+/** Settings that the room did not take, or took back; it goes on with those before, and does not try them again. */
+export interface SettingsError {
+  rev: number;
+  code: string;
+  message: string;
+}
+
+/** The room went back to the settings before these. */
+export interface SettingsRefused {
+  kind: "settings.refused";
+  rev: number;
+  code: string;
+  message: string;
+}
+
+/** The room runs with these settings and found nothing worse than before. */
+export interface SettingsTaken {
+  kind: "settings.taken";
+  rev: number;
+}
+
 /** ``POST /api/recording/share``: send it to the centre and make a link. */
 export interface ShareBody {
   id: string;
@@ -1049,6 +1193,21 @@ export interface TimeTold {
   now: number;
 }
 
+/** Somebody in the room refused the start that the timetable counted down to. */
+export interface TimetableRefused {
+  kind: "timetable.refused";
+  plan: string;
+}
+
+/** What the room makes of its timetable now. */
+export interface TimetableReport {
+  /** the planned lesson that is next, or runs */
+  next: string | null;
+  /** devices are warmed up and tested for it */
+  is_preparing: boolean;
+  selftest: "none" | "running" | "ok" | "warning" | "failed" | "skipped";
+}
+
 /** Numbers of one track over the last period. */
 export interface TrackHealth {
   /** pictures, or 20 ms blocks, that the device gave a second */
@@ -1065,10 +1224,31 @@ export interface UnlockBody {
   pin: string;
 }
 
+/** An update came to its end, whichever. */
+export interface UpdateDone {
+  kind: "update.done";
+  version: string;
+  outcome: "done" | "turned-back" | "failed";
+}
+
+/** The version that is wished and the one that runs. */
+export interface UpdateReport {
+  wanted: string | null;
+  version: string;
+  state: UpdateState;
+  problem: string | null;
+}
+
+/** How far a room is with the version that the centre wishes. */
+export type UpdateState = "waiting" | "installing" | "trying" | "done" | "turned-back" | "failed";
+
 /** ``req/upload`` → `UploadTold`: the room hands a sealed file over (`protocol.shared_file`). */
 export interface UploadAsked {
   /** once sealed */
   size_bytes: number;
+  purpose: "recording" | "snapshot" | "sound";
+  /** of the look that it answers */
+  request: string | null;
 }
 
 /** Where to send it, by tus 1.0.0 (HEAD and PATCH), with ``token`` as Bearer, and where people then get it. */

@@ -23,7 +23,7 @@ def with_projector(projector: Projector, **keys: Any) -> dict[str, Any]:
 def told(centre: Centre) -> tuple[CheckStatus, str | None] | None:
     """Return the newest ``board-power`` that the centre heard: its status and its French sentence."""
     for health in reversed(centre.health):
-        for check in health.checks:
+        for check in health.checks or ():
             if check.id == "board-power":
                 return check.status, check.message.fr if check.message else None
     return None

@@ -168,7 +168,7 @@ async def test_a_camera_that_says_nothing_is_told_in_words_and_holds_no_lesson_u
             assert (answer.status_code, answer.json()["code"]) == (503, "device-lost")
 
             def told() -> CheckStatus | None:
-                checks = [check for health in centre.health for check in health.checks]
+                checks = [check for health in centre.health for check in health.checks or ()]
                 return next((one.status for one in reversed(checks) if one.id == "camera-turning"), None)
 
             await until(lambda: told() is CheckStatus.WARNING, "the centre is told")

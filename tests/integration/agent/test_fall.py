@@ -145,7 +145,7 @@ async def test_what_is_sent_without_a_lesson_stops_at_once_and_is_an_alarm_until
 
 def on_air_check(centre: Centre) -> str | None:
     checks = centre.health[-1].checks if centre.health else ()
-    return next((check.status.value for check in checks if check.id == "on-air"), None)
+    return next((check.status.value for check in checks or () if check.id == "on-air"), None)
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -46,7 +46,7 @@ def critical_in_state(centre: Centre, name: str) -> bool:
 
 
 def critical_in_health(centre: Centre, name: str) -> bool:
-    check = of(centre.health[-1].checks, name) if centre.health else None
+    check = of(centre.health[-1].checks or (), name) if centre.health else None
     return check is not None and check.status is CheckStatus.CRITICAL and check.value is not None
 
 
@@ -174,7 +174,7 @@ async def test_what_pupils_report_of_the_line_reaches_the_centre(
             await peer.join(cast("Any", _ByTheCentre(centre)), f"v-{number}")
 
         def line() -> set[str]:
-            return {check.id for check in centre.health[-1].checks if check.id.startswith("line-")}
+            return {check.id for check in centre.health[-1].checks or () if check.id.startswith("line-")}
 
         await until(lambda: line() >= {"line-loss", "line-delay", "line-jitter"}, "the health has the line", 40)
         await room.press("lesson/stop")

@@ -40,7 +40,7 @@ class Line:
 
     async def publish(self, topic: str, message: BaseModel, **_: Any) -> None:
         if isinstance(message, Health):
-            self.told.append([check.id for check in message.checks])
+            self.told.append([check.id for check in message.checks or ()])
             act, self.while_publishing = self.while_publishing, None
             if act is not None:
                 act()

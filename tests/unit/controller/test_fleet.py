@@ -227,3 +227,15 @@ def test_what_was_stored_before_a_restart_has_its_age(world: World) -> None:
     world.fleet.restore(ROOM, state, None, "0.1.0", AT - timedelta(minutes=30))
     view = world.fleet.view(ROOM)
     assert (view.is_stale, view.reported_age_s, view.agent) == (True, 1800, "0.1.0")
+
+
+def test_a_health_without_checks_leaves_them_as_they_were(online: World) -> None:
+    ill = Check(id="sound", status=CheckStatus.CRITICAL, since=AT)
+    said = Health(sid="s1", seq=1, uptime_s=1, cpu_percent=10, memory_mb=100, viewers=0, checks=(ill,))
+    short = said.model_copy(update={"seq": 2, "cpu_percent": 50.0, "checks": None})
+    online.fleet.measure(ROOM, short)
+    assert online.fleet.view(ROOM).checks == ()
+    online.fleet.measure(ROOM, said)
+    online.fleet.measure(ROOM, short)
+    view = online.fleet.view(ROOM)
+    assert (view.checks, view.status, view.cpu_percent) == ((ill,), CheckStatus.CRITICAL, 50.0)

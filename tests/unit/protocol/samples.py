@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel
 
-from protocol import channel, messages
+from protocol import channel, messages, numbers, remote, settings, timetable, trust
 from protocol.lesson import LessonState
 
 AT = datetime(2026, 11, 23, 13, 2, tzinfo=UTC)
@@ -29,7 +29,9 @@ CHECK = messages.Check(
 SAMPLES: dict[str, BaseModel] = {
     "status-birth": messages.RoomStatus(online=True, sid="5f2c", boot="b00t", agent="0.1.0", at=AT),
     "status-death": messages.RoomStatus(online=False, sid="5f2c", reason=messages.DeathReason.LOST, at=AT),
-    "controller-status": messages.ControllerStatus(online=True, sid="c1", version="0.1.0", at=AT),
+    "status-birth-2": messages.RoomStatus(online=True, sid="5f2c", agent="0.2.0", certificate_ends_at=AT, at=AT),
+    "status-death-settings": messages.RoomStatus(online=False, sid="5f2c", reason=messages.DeathReason.SETTINGS, at=AT),
+    "controller-status": messages.ControllerStatus(online=True, sid="c1", version="0.1.0", proto=2, at=AT),
     "state": messages.RoomState(
         sid="5f2c",
         state=LessonState.DEGRADED,
@@ -44,6 +46,27 @@ SAMPLES: dict[str, BaseModel] = {
         proposal=messages.ProposalReport(id="p-1", actor="admin", expires_at=AT),
         config_rev=3,
         at=AT,
+    ),
+    "state-planned": messages.RoomState(
+        sid="5f2c",
+        state=LessonState.LIVE,
+        lesson=messages.LessonReport(id="l-2", started_at=AT, origin="timetable", plan="t-1"),
+        settings_rev=4,
+        settings_error=settings.SettingsError(rev=5, code="config-invalid", message="camera.width_px: must be even"),
+        timetable=timetable.TimetableReport(next="t-1", is_preparing=False, selftest="ok"),
+        update=remote.UpdateReport(wanted="0.3.0", version="0.2.0", state=remote.UpdateState.WAITING),
+        look=remote.LookReport(request="q-1", what="snapshot", actor="admin", expires_at=AT),
+        at=AT,
+    ),
+    "health-short": messages.Health(
+        sid="5f2c",
+        seq=8,
+        uptime_s=3603.5,
+        cpu_percent=41.0,
+        memory_mb=212.0,
+        viewers=8,
+        numbers=numbers.HealthNumbers(sound_dbfs=-23.5, programme_dbfs=-22, cpu_c=61, uplink_bps=9_000_000, rtt_ms=31),
+        checks=None,
     ),
     "health": messages.Health(
         sid="5f2c",
@@ -62,6 +85,48 @@ SAMPLES: dict[str, BaseModel] = {
             access=messages.Access(lesson="l-1", code="K7QF-92MX", link="https://estrade.example/j/abc"),
         ),
     ),
+    "config-planned": messages.ConfigDocument(
+        rev=4,
+        epoch=2,
+        config=messages.RoomConfig(
+            name="Salle B12",
+            school="Collège Jean Moulin",
+            settings={"camera": {"width_px": 1280, "password_file": "/etc/estrade/camera.password"}},
+            settings_rev=2,
+            start="countdown",
+            lessons=(timetable.PlannedLesson(id="t-1", starts_at=AT, ends_at=AT + timedelta(hours=1), title="5e B"),),
+            help="Poste 4242",
+        ),
+    ),
+    "log-line": remote.LogLine(at=AT, level="WARNING", logger="agent.lesson", text="…", fields={"lesson": "l-1"}),
+    "cert-renew-asked": trust.CertRenewAsked(csr_pem="-----BEGIN CERTIFICATE REQUEST-----\n"),
+    "cert-renew-told": trust.CertRenewTold(certificate_pem="-----BEGIN", ca_pem="-----BEGIN", renew_after=AT),
+    "event-repair-tried": messages.Event(
+        id="e-11",
+        at=AT,
+        fact=messages.RepairTried(device="front", step="usb-reset", outcome="done", after_s=30.5),
+    ),
+    "event-selftest-done": messages.Event(
+        id="e-12",
+        at=AT,
+        fact=messages.SelfTestDone(
+            plan="t-1",
+            state="warning",
+            steps=(messages.SelfTestNumber(id="sound", state="ok", value=-23, unit="dBFS"),),
+        ),
+    ),
+    "event-timetable-refused": messages.Event(id="e-13", at=AT, fact=messages.TimetableRefused(plan="t-1")),
+    "event-look-answered": messages.Event(
+        id="e-14", at=AT, fact=messages.LookAnswered(request="q-1", accepted=False, reason="refused")
+    ),
+    "event-settings-taken": messages.Event(id="e-15", at=AT, fact=messages.SettingsTaken(rev=4)),
+    "event-settings-refused": messages.Event(
+        id="e-16", at=AT, fact=messages.SettingsRefused(rev=5, code="config-invalid", message="camera.width_px: …")
+    ),
+    "event-update-done": messages.Event(
+        id="e-17", at=AT, fact=messages.UpdateDone(version="0.3.0", outcome="turned-back")
+    ),
+    "event-lesson-warned": messages.Event(id="e-18", at=AT, fact=messages.LessonWarned(lesson="l-2")),
     "event-lesson-started": messages.Event(id="e-1", at=AT, fact=messages.LessonStarted(lesson="l-1", origin="panel")),
     "event-lesson-ended": messages.Event(
         id="e-2",

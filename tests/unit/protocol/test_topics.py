@@ -16,6 +16,7 @@ ROOM = RoomTopics("075", "0750001a-b12")
         (ROOM.status, "status", ""),
         (ROOM.state, "state", ""),
         (ROOM.health, "health", ""),
+        (ROOM.log, "log", ""),
         (ROOM.config, "config", ""),
         (ROOM.event("lesson.started"), "event", "lesson.started"),
         (ROOM.cmd("rtc.offer"), "cmd", "rtc.offer"),
@@ -44,6 +45,11 @@ def test_a_rooms_topic_is_taken_apart_as_it_was_built(topic: str, kind: str, nam
 def test_anything_else_is_refused(topic: str) -> None:
     with pytest.raises(ValueError, match="is not"):
         parse(topic)
+
+
+def test_a_shared_filter_is_of_one_group_for_all_controllers() -> None:
+    assert topics.shared(topics.ALL_EVENTS) == "$share/estrade/estrade/v1/+/+/event/#"
+    assert topics.shared(topics.ALL_REQUESTS) == "$share/estrade/estrade/v1/+/+/req/#"
 
 
 @pytest.mark.parametrize("bad", ["ab", "-abc", "abc-", "a" * 49, "A12", "a_b", "a/b", "a+b", "été"])
