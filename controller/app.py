@@ -18,7 +18,7 @@ import uvicorn
 import uvloop
 
 from controller import centre as centres
-from controller import retention
+from controller import heartbeat, retention
 from controller.api.app import create_app
 from controller.backoff import until_stored
 from controller.centre import Centre
@@ -26,6 +26,7 @@ from controller.config import ControllerConfig
 from controller.keys import load_keys
 from controller.notify_systemd import SystemdNotifier
 from controller.pki import controller_name
+from controller.safe_http import SafeHttp
 from controller.store.store import open_store
 from mqttlink import Link, LinkSettings, Presence
 from protocol.errors import ConfigError, StoreError
@@ -235,6 +236,7 @@ async def _run_all(
                     retention.run(centre.store, centre.config.retention, now=centre.now), name="retention"
                 ),
                 tasks.create_task(centre.shares.run(), name="shares"),
+                tasks.create_task(_beat(centre), name="heartbeat"),
                 tasks.create_task(_tick(centre, ticked), name="tick"),
                 tasks.create_task(_reload(centre, reload), name="reload"),
                 tasks.create_task(
@@ -252,6 +254,16 @@ async def _run_all(
 
 async def _publish_config(rpc: Link, topics: RoomTopics, document: ConfigDocument | None) -> None:
     await rpc.publish(topics.config, b"" if document is None else document, retain=True)
+
+
+async def _beat(centre: Centre) -> None:
+    """Tell whoever watches us that we are well, where the configuration names somebody."""
+
+    async def is_well() -> bool:
+        return all((await centres.parts(centre)).values())
+
+    if address := centre.config.notices.heartbeat_url:
+        await heartbeat.run(SafeHttp(centre.config.fetch), address, is_well)
 
 
 async def _tick(centre: Centre, ticked: list[float]) -> None:

@@ -132,6 +132,12 @@ def build(
     )
 
 
+async def parts(centre: Centre) -> dict[str, bool]:
+    """Say of each part that the centre cannot be without whether it is there."""
+    broker = centre.fleet.has_broker and centre.ingest.hears_events
+    return {"broker": broker, "database": await centre.store.database.is_answering()}
+
+
 async def load(centre: Centre) -> None:
     """Take up registered rooms and what they last said."""
     rooms = await centre.store.rooms.all()

@@ -171,6 +171,21 @@ class FetchConfig(Section):
     ca_file: Path | None = Field(default=None, description="an authority besides those known here")
 
 
+class NoticesConfig(Section):
+    """``[notices]``: what the centre says by itself to somebody outside."""
+
+    heartbeat_url: str = Field(
+        default="", max_length=500, description="asked for each minute in which the centre is well; empty: nowhere"
+    )
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^/?#\s]+[^\s]*", value):
+            raise ValueError("must be an address that begins with https:// or http://")
+        return value
+
+
 class ControllerConfig(Section):
     """The whole file."""
 
@@ -190,6 +205,7 @@ class ControllerConfig(Section):
     retention: RetentionConfig = RetentionConfig()
     shares: SharesConfig = SharesConfig()
     fetch: FetchConfig = FetchConfig()
+    notices: NoticesConfig = NoticesConfig()
 
     @field_validator("database_url")
     @classmethod

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from controller.accounts.grants import Permission
 from controller.api.security import centre_of, guarded
+from controller.centre import parts
 
 router = APIRouter()
 
@@ -22,11 +23,9 @@ async def healthz() -> Response:
 @router.get("/readyz", dependencies=[guarded(Permission.PUBLIC)])
 async def readyz(request: Request) -> Response:
     """200 when both connections to the broker and the database are there, else 503; which of them is said."""
-    centre = centre_of(request)
-    broker = centre.fleet.has_broker and centre.ingest.hears_events
-    parts = {"broker": broker, "database": await centre.store.database.is_answering()}
-    status = 200 if all(parts.values()) else 503
-    return Response(json.dumps(parts), status, {"Cache-Control": "no-store"}, "application/json")
+    found = await parts(centre_of(request))
+    status = 200 if all(found.values()) else 503
+    return Response(json.dumps(found), status, {"Cache-Control": "no-store"}, "application/json")
 
 
 @router.get("/metrics", dependencies=[guarded(Permission.METRICS)])

@@ -84,3 +84,4 @@ def test_the_controller_finds_no_mistake_in_its_example(deploy: Path, tmp_path: 
     assert f"server 127.0.0.1:{config.http.port};" in proxy
     assert config.retention == controller_config.RetentionConfig(), "the example states the defaults"
     assert config.fetch == controller_config.FetchConfig(), "the example states the defaults"
+    assert config.notices == controller_config.NoticesConfig(), "the example states the defaults"

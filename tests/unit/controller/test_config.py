@@ -48,6 +48,19 @@ def test_days_of_retention_are_at_least_one(folder: Path) -> None:
     assert [problem.split(":")[0] for problem in caught.value.problems] == ["retention.audit_days"]
 
 
+def test_a_heartbeat_goes_to_a_web_address(folder: Path) -> None:
+    assert load(write(folder, GOOD)).notices.heartbeat_url == ""
+    said = '[notices]\nheartbeat_url = "https://watch.example/ping/1f2e?x=1"\n'
+    assert load(write(folder, GOOD + said)).notices.heartbeat_url == "https://watch.example/ping/1f2e?x=1"
+    for bad in ("watch.example", "ftp://watch.example/", "https:///ping", "https://watch.example/a b"):
+        with pytest.raises(ConfigError) as caught:
+            load(write(folder, GOOD + f'[notices]\nheartbeat_url = "{bad}"\nheartbeet = 1\n'))
+        assert caught.value.problems == (
+            "notices.heartbeat_url: must be an address that begins with https:// or http://",
+            "notices.heartbeet: is not a key of this file",
+        )
+
+
 def test_where_the_centre_may_go_is_told_by_networks_and_ports(folder: Path) -> None:
     (folder / "inside.pem").write_text("")
     said = '[fetch]\nallowed = ["10.1.0.0/16", "fd00:1::/32"]\nports = [8443]\nca_file = "inside.pem"\n'
