@@ -82,7 +82,7 @@ export const Live = () => {
   return html`<div class="live">
     <section class="sent" aria-labelledby="sent-title">
       <h2 class="only-read" id="sent-title">${t('panel.sent')}</h2>
-      <div class="picture"><${Preview} track="board" words=${t('panel.preview.' + why('board'))} label=${t('role.board')} /><${ScreenButton} /></div>
+      <div class="picture"><${Preview} track="board" words=${t('panel.preview.' + why('board'))} label=${t('role.board')} /></div>
       <${Facts} />
       <${SharedScreen} />
       <${Speaking} />
@@ -106,6 +106,7 @@ export const Live = () => {
       <${Toggle} id="board-off" doing="board" icon="board-off" onIcon="board" isOff=${!board} words=${['panel.board.off', 'panel.board.on']} act=${() => setOnAir('board', !board)} />
       <${Toggle} id="freeze" doing="freeze" icon="freeze" onIcon="board" isOff=${value.frozen} words=${['panel.freeze', 'panel.unfreeze']} act=${() => setFrozen(!value.frozen)} />
       ${value.framing && html`<${Toggle} id="framing" doing="framing" icon="framing" onIcon="camera" isOff=${value.framing.is_on} words=${['panel.framing', 'panel.unframing']} act=${() => setFraming(!value.framing?.is_on)} />`}
+      <${ScreenButton} />
       <${RecordingButton} />
       <${MicrophoneButton} />
       <${CameraButton} isShort />

@@ -6,12 +6,15 @@ import { askPin } from './access.js';
 import { Icon } from './parts.js';
 import { endScreen, isBusy, offerScreen, screenS, t, view } from './store.js';
 
-/** On the board's picture, while nothing is shown in its place. */
+/** Among the acts; it keeps its place while a screen is offered or shown, so that nothing jumps. */
 export const ScreenButton = () => {
   const { value } = view;
-  if (!value || value.screen) return null;
-  const ask = () => (value.pin === 'locked' ? askPin() : offerScreen());
-  return html`<button class="button" id="screen-offer" aria-disabled=${isBusy('screen')} onClick=${ask}>
+  if (!value) return null;
+  const isTaken = value.screen !== null;
+  const ask = () => {
+    if (!isTaken) value.pin === 'locked' ? askPin() : offerScreen();
+  };
+  return html`<button class="button" id="screen-offer" aria-disabled=${isTaken || isBusy('screen')} onClick=${ask}>
     <${Icon} name="screen" /><span>${t('panel.screen.offer')}</span>
   </button>`;
 };

@@ -13,7 +13,7 @@ from protocol.messages import (
     OnAir,
     Text,
 )
-from protocol.panel import PanelFraming, PanelPtz, PanelSummary
+from protocol.panel import PanelFraming, PanelPtz, PanelScreen, PanelSummary
 from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits
 from tests.browser.pages.panel_room import (
     BUSY,
@@ -134,6 +134,51 @@ async def test_a_lesson_fills_the_screen_and_nothing_of_it_is_below(
     assert (await boxes())["board"]["height"] > 0.2 * height
 
 
+_LIST_JS = """() => {
+  const list = document.querySelector('.names').getBoundingClientRect();
+  const whole = [...document.querySelectorAll('.names li')].filter(
+    (one) => one.getBoundingClientRect().bottom <= list.bottom + 1);
+  const parts = ['.top', '.banners', '[data-track=board]', '#screen', '.calls', '.side', '.pupils', '.access', '.acts']
+    .map((name) => [name, document.querySelector(name)])
+    .filter(([, one]) => one && one.getBoundingClientRect().height > 0)
+    .map(([name, one]) => [name, one.getBoundingClientRect()]);
+  const isOver = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
+  const over = parts.flatMap(([name, a], n) =>
+    parts.slice(n + 1).filter(([, b]) => isOver(a, b)).map(([other]) => name + ' over ' + other));
+  return [whole.length, document.documentElement.scrollHeight - innerHeight, over];
+}"""
+
+
+@pytest.mark.parametrize("locale", ["fr-FR", "en-GB"])
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1024, 768), (1920, 1080)])
+async def test_three_pupils_are_in_sight_and_nothing_lies_over_anything(
+    serve: Serve, open_page: OpenPage, width: int, height: int, locale: str
+) -> None:
+    """A notice, the code or a shared screen take their room from sentences and pictures, not from the pupils' list."""
+    some = tuple(pupil(n, f"Lina {n}", deaf="muted" if n == 2 else None) for n in range(1, 13))
+    live = {**LIVE.model_dump(), "viewers": some}
+    views = {
+        "live": but(**live),
+        "three": but(**{**live, "viewers": some[:3]}),
+        "notice": but(**{**live, "checks": WRONG[:1]}),
+        "two": but(**{**live, "checks": WRONG[:2]}),
+        "unlocked": but(**{**live, "pin": "open"}),
+        "locked": but(**{**live, "pin": "locked", "access": None}),
+        "no code": but(**{**live, "access": None}),
+        "shared": but(**{**live, "screen": PanelScreen(state="shown"), "checks": WRONG[:1]}),
+    }
+    server = room(serve, LIVE)
+    page = await open_page(server.url, width=width, height=height, locale=locale)
+    await shown(page)
+    for name, told in views.items():
+        server.push("panel", told.model_copy(update={"room_name": name}))
+        await expect(page.locator("h1")).to_have_text(name)
+        whole, below, over = await page.evaluate(_LIST_JS)
+        assert (over, below) == ([], 0), name
+        assert whole >= 3, name
+
+
 async def test_what_is_touched_and_read_is_large(serve: Serve, open_page: OpenPage) -> None:
     server = room(serve, LIVE)
     page = await open_page(server.url)
@@ -199,7 +244,7 @@ async def test_a_room_with_everything_has_its_acts_in_one_row_and_air_beside_eac
         await expect(page.locator("#framing")).to_have_text("Stop the framing" if framed else "Automatic framing")
     await page.evaluate("document.fonts.ready.then(() => null)")  # the font that stands in meanwhile is wider
     air = await page.evaluate(_AIR_JS)
-    assert len(air) == 10
+    assert len(air) == 11
     assert min(air.values()) >= 6, air
     tops = await page.evaluate("new Set([...document.querySelectorAll('.acts .button')].map(b => b.offsetTop)).size")
     assert tops == 1
