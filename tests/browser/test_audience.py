@@ -45,7 +45,7 @@ async def test_two_pupils_knock_raise_hands_and_one_is_shown_out(people: People)
     for name, pupil in (("Lina", lina), ("Noé", noe)):
         await pupil.enter(name)
         await pupil.is_in("lobby")
-        await pupil.reads("#lobby", "L’enseignant va te faire entrer")
+        await pupil.reads("#lobby", "Le professeur va te faire entrer")
     await panel.locator("[data-call=knock]", has_text="Lina frappe et 1 de plus").wait_for()
     assert (await panel.inner_text("#sign")).startswith("ouvert, personne")
     await panel.click("[data-call=knock] [data-act=admit]")

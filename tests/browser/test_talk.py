@@ -87,7 +87,7 @@ async def test_a_hand_that_is_taken_is_heard_by_the_others_until_the_teacher_end
         assert abs(with_lina[0] - alone[0]) < HEARD_A_SECOND, "the pupil hears itself, or the room no more"
 
         await panel.click("#talk-end")
-        await lina.reads("#talk-words", "L’enseignant a repris la parole.")
+        await lina.reads("#talk-words", "Le professeur a repris la parole.")
         await noe.page.wait_for_selector("#speaks-fact", state="hidden")
         assert await lina.page.get_attribute("html", "data-microphone") == "closed"
 

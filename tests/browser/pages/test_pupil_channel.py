@@ -145,7 +145,7 @@ async def test_hand_and_questions_are_said_again_after_a_loss_under_the_same_id(
     await expect(page.locator("#question-list li")).to_contain_text("Part dès que la connexion est là")
     await room.says(channel.QuestionState(id=asked["id"], state="received"))
     await expect(page.locator("#question-list strong")).to_have_text("Reçue")
-    await expect(page.locator("#question-told")).to_have_text("L’enseignant a ta question.")
+    await expect(page.locator("#question-told")).to_have_text("Le professeur a ta question.")
     await assert_accessible(page)
 
     await page.evaluate("room.isLobby = true, room.pc.close()")  # the next connection brings nothing for now
@@ -277,7 +277,7 @@ async def test_captions_come_as_the_last_two_lines_and_can_be_put_away(serve: Se
 
 async def test_in_the_lobby_the_page_waits_in_words_and_comes_in_by_itself(serve: Serve, open_page: OpenPage) -> None:
     page, room = await in_class(serve, open_page, you=channel.You(is_admitted=False), is_lobby=True)
-    await expect(page.locator("#lobby")).to_contain_text("L’enseignant va te faire entrer.")
+    await expect(page.locator("#lobby")).to_contain_text("Le professeur va te faire entrer.")
     await assert_accessible(page)
     await assert_fits(page)
     await page.wait_for_timeout(7_000)  # a connection that brings no packet is given up after six

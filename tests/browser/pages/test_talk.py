@@ -167,7 +167,7 @@ async def test_the_teacher_ends_it_and_the_microphone_is_closed_at_once(
     await assert_fits(page)
     await there.says(channel.You())
     await floor.is_closed()
-    await expect(page.locator("#talk-words")).to_have_text("L’enseignant a repris la parole.")
+    await expect(page.locator("#talk-words")).to_have_text("Le professeur a repris la parole.")
     await expect(page.locator("#talk")).to_be_hidden(timeout=10_000)  # it lies over the board, and goes by itself
 
 
