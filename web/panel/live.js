@@ -11,7 +11,7 @@ import { howIs, inOrder, Lamp, signOf } from './lamp.js';
 import { MicrophoneButton, microphoneFact } from './microphones.js';
 import { Dialog, Icon, Preview, SoundMeter } from './parts.js';
 import { RecordingButton, recordingFact } from './recording.js';
-import { ScreenButton, SharedScreen } from './screen.js';
+import { isShared, ScreenButton, SharedScreen } from './screen.js';
 import { Speaking } from './talk.js';
 import { isBusy, retry, setFraming, setFrozen, setOnAir, setPaused, stop, t, tn, view } from './store.js';
 
@@ -82,7 +82,7 @@ export const Live = () => {
   return html`<div class="live">
     <section class="sent" aria-labelledby="sent-title">
       <h2 class="only-read" id="sent-title">${t('panel.sent')}</h2>
-      <div class="picture"><${Preview} track="board" words=${t('panel.preview.' + why('board'))} label=${t('role.board')} /></div>
+      <div class="picture"><${Preview} track="board" words=${t('panel.preview.' + (isShared() && why('board') === 'off.board' ? 'off.screen' : why('board')))} label=${t(isShared() ? 'panel.screen' : 'role.board')} /></div>
       <${Facts} />
       <${SharedScreen} />
       <${Speaking} />
@@ -103,7 +103,7 @@ export const Live = () => {
       <${Toggle} id="pause" doing="pause" icon="pause" onIcon="play" isOff=${value.paused} words=${['panel.pause', 'panel.resume']} act=${() => setPaused(!value.paused)} />
       <${Toggle} id="mute" doing="sound" icon="microphone-off" onIcon="microphone" isOff=${!sound} words=${['panel.mute', 'panel.unmute']} act=${() => setOnAir('sound', !sound)} />
       <${Toggle} id="camera-off" doing="camera" icon="camera-off" onIcon="camera" isOff=${!camera} words=${['panel.camera.off', 'panel.camera.on']} act=${() => setOnAir('camera', !camera)} />
-      <${Toggle} id="board-off" doing="board" icon="board-off" onIcon="board" isOff=${!board} words=${['panel.board.off', 'panel.board.on']} act=${() => setOnAir('board', !board)} />
+      <${Toggle} id="board-off" doing="board" icon="board-off" onIcon="board" isOff=${!board} words=${isShared() ? ['panel.screen.off', 'panel.screen.on'] : ['panel.board.off', 'panel.board.on']} act=${() => setOnAir('board', !board)} />
       <${Toggle} id="freeze" doing="freeze" icon="freeze" onIcon="board" isOff=${value.frozen} words=${['panel.freeze', 'panel.unfreeze']} act=${() => setFrozen(!value.frozen)} />
       ${value.framing && html`<${Toggle} id="framing" doing="framing" icon="framing" onIcon="camera" isOff=${value.framing.is_on} words=${['panel.framing', 'panel.unframing']} act=${() => setFraming(!value.framing?.is_on)} />`}
       <${ScreenButton} />
@@ -144,6 +144,7 @@ const Ailing = (/** @type {{device: DeviceReport}} */ { device }) => {
 const Facts = () => {
   const { value } = view;
   if (!value) return null;
+  const isConnected = value.screen !== null && value.screen !== undefined && value.screen.state !== 'offered'; // it says of itself
   /** @type {[string, string][]} */
   const facts = [];
   if (value.paused) facts.push(['pause', t('panel.fact.paused')]);
@@ -151,8 +152,8 @@ const Facts = () => {
   const muted = value.muted_from_afar ? 'muted-afar' : hasBoardSound ? 'muted-all' : 'muted';
   if (!value.on_air.sound) facts.push(['microphone-off', t('panel.fact.' + muted)]);
   if (!value.on_air.camera) facts.push(['camera-off', t('panel.fact.camera')]);
-  if (!value.on_air.board) facts.push(['board-off', t('panel.fact.board')]);
-  if (value.frozen) facts.push(['freeze', t(hasBoardSound ? 'panel.fact.frozen-sound' : 'panel.fact.frozen')]);
+  if (!value.on_air.board && !isConnected) facts.push(['board-off', t('panel.fact.board')]);
+  if (value.frozen && !isShared()) facts.push(['freeze', t(hasBoardSound ? 'panel.fact.frozen-sound' : 'panel.fact.frozen')]);
   const replaced = microphoneFact();
   if (replaced) facts.push(['microphone', replaced]);
   facts.push(...coverFacts());

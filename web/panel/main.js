@@ -55,7 +55,9 @@ function signWords() {
   const { value } = view;
   if (!value || value.sign === 'off') return '';
   const there = value.viewers.filter((viewer) => viewer.is_connected).length;
-  return value.sign === 'open' || !there ? t('panel.sign.open') : tn('panel.sign.live', there);
+  const isNobody = value.sign === 'open' || !there;
+  if (value.paused) return isNobody ? t('panel.sign.paused.nobody') : tn('panel.sign.paused', there);
+  return isNobody ? t('panel.sign.open') : tn('panel.sign.live', there);
 }
 
 const Top = () => {
@@ -70,7 +72,7 @@ const Top = () => {
     <div class="signs">
       ${isRunning.value &&
       html`<p class="sign" id="sign" data-sign=${value.sign}>
-        <${Icon} name="live" /><span>${sign || t('panel.sign.off')}</span>
+        <${Icon} name=${value.paused ? 'pause' : 'live'} /><span>${sign || t('panel.sign.off')}</span>
         ${elapsedS.value !== null && html`<span class="elapsed" id="elapsed" aria-label=${t('panel.elapsed')} role="timer">${clock(elapsedS.value)}</span>`}
       </p>`}
       <${RecordingSign} />
@@ -212,7 +214,7 @@ const App = () => {
   const { value } = view;
   if (isShut.value) return html`<div class="page"><${Shut} /></div>`;
   if (!value) return html`<div class="page"><${Banners} /><${Loading} /></div>`;
-  document.title = t('panel.page.' + (isRunning.value ? 'live' : 'idle'), { room: value.room_name });
+  document.title = t('panel.page.' + (!isRunning.value ? 'idle' : value.paused ? 'paused' : 'live'), { room: value.room_name });
   return html`<div class="page" id="panel" data-state=${value.state} data-sign=${value.sign} data-stale=${lostAt.value !== null}>
       <${Top} />
       <${Banners} />

@@ -19,6 +19,18 @@ export const ScreenButton = () => {
   </button>`;
 };
 
+/** Whether another computer's screen stands in the board's place, seen by pupils or not. */
+export const isShared = () => !!view.value && !!view.value.screen && view.value.screen.state === 'shown';
+
+/** The words for how a connected screen stands: what pupils see of it is said here, and nowhere else. @param {string} state */
+function stands(state) {
+  const { value } = view;
+  if (!value) return '';
+  if (!value.on_air.board) return t('panel.screen.' + state + '.hidden');
+  if (state !== 'shown') return t('panel.screen.' + state);
+  return t(value.paused ? 'panel.screen.shown.paused' : value.frozen ? 'panel.screen.frozen' : 'panel.screen.shown');
+}
+
 /** What to type where, or what is shown; one press ends it. */
 export const SharedScreen = () => {
   const { value } = view;
@@ -33,7 +45,7 @@ export const SharedScreen = () => {
           ${t('panel.screen.offered')} <strong class="address" id="screen-address">${(screen.address || '').replace(/^https?:\/\//, '')}</strong>${' '}
           ${t('panel.screen.type')} <strong class="code" id="screen-code">${screen.code}</strong>
         </p>`
-      : html`<p role="status">${t('panel.screen.' + (isOffered ? 'hidden' : screen.state))}</p>`}
+      : html`<p role="status">${isOffered ? t('panel.screen.hidden') : stands(screen.state)}</p>`}
     ${isOffered && html`<span role="timer" aria-label=${t('panel.screen.left')}>${clock(Math.ceil(screenS.value))}</span>`}
     <button class=${'button' + (isOffered ? '' : ' end')} id="screen-end" aria-disabled=${isBusy('screen')} onClick=${endScreen}>
       <${Icon} name=${isOffered ? 'bad' : 'board'} /><span>${t(isOffered ? 'panel.screen.cancel' : 'panel.screen.end')}</span>

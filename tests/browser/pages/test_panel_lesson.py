@@ -285,6 +285,18 @@ async def test_the_sign_says_who_is_there_and_the_time_runs(serve: Serve, open_p
         await expect(page.locator(".hearing")).to_contain_text("2 sur 3")
 
 
+async def test_a_pause_is_said_by_the_sign_and_by_the_tab(serve: Serve, open_page: OpenPage) -> None:
+    server = room(serve, but(**{**LIVE.model_dump(), "paused": True}))
+    page = await open_page(server.url)
+    await expect(page.locator("#sign")).to_contain_text("en pause, 3")
+    await expect(page.locator("#sign")).not_to_contain_text("en direct")
+    await expect(page).to_have_title("En pause · Salle B12")
+    server.push("panel", but(**{**STATES["open"].model_dump(), "paused": True}))
+    await expect(page.locator("#sign")).to_contain_text("en pause, personne")
+    server.push("panel", LIVE)
+    await expect(page.locator("#sign")).to_contain_text("en direct, 3")
+
+
 async def test_who_has_just_come_is_not_known_yet_and_one_who_receives_is_said_in_the_singular(
     serve: Serve, open_page: OpenPage
 ) -> None:

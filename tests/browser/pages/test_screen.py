@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, Route, expect
 
+from protocol.messages import OnAir
 from protocol.pages import ScreenAnswer
 from protocol.panel import PanelScreen, PanelView
 from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits
@@ -341,6 +342,32 @@ async def test_the_panel_shows_code_state_and_the_way_back(
     await page.click("#screen-end")
     await expect(page.locator("#screen")).to_have_count(0)
     assert [path for path, _ in sent(server)] == ["/api/screen", "/api/screen/end"]
+
+
+async def test_what_pupils_see_of_a_shared_screen_is_said_once(serve: Serve, open_page: OpenPage) -> None:
+    server = room(serve, screen(state="shown"))
+    page = await open_page(server.url)
+    words, hidden = page.locator("#screen [role=status]"), {"on_air": OnAir(board=False)}
+    await expect(words).to_have_text("Votre ordinateur est montré aux élèves, à la place du tableau.")
+    await expect(page.locator("#board-off")).to_have_text("Masquer l’écran")
+    for changes, expected in (
+        (hidden, "Votre ordinateur est relié et masqué\xa0: les élèves ne le voient pas."),
+        ({"paused": True}, "Votre ordinateur est relié\xa0; en pause, les élèves ne le voient pas."),
+        ({"frozen": True}, "Votre ordinateur est relié et figé\xa0: les élèves gardent la dernière image."),
+    ):
+        server.push("panel", screen(state="shown").model_copy(update=changes))
+        await expect(words).to_have_text(expected)
+        await expect(page.locator(".facts li")).to_have_count(1 if "paused" in changes else 0)
+    server.push("panel", screen(state="shown").model_copy(update=hidden))
+    await expect(page.locator("#board-off")).to_have_text("Montrer l’écran")
+    await expect(page.locator("[data-track=board] .instead")).to_have_text(
+        "Écran masqué\xa0: les élèves ne le voient pas."
+    )
+    await assert_accessible(page, enhanced=True)
+    for state in ("waiting", "silent", "lost"):
+        server.push("panel", screen(state=state).model_copy(update=hidden))
+        await expect(words).to_contain_text("masqué")
+        await expect(page.locator(".facts li")).to_have_count(0)
 
 
 async def test_behind_the_pin_the_code_is_hidden_and_asked_for_after_the_pin(serve: Serve, open_page: OpenPage) -> None:

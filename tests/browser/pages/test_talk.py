@@ -179,7 +179,7 @@ async def test_a_floor_that_the_teacher_took_back_is_not_asked_for_again_whateve
     await there.says(channel.Talk(state="heard"))
     await expect(page.locator("#talk-title")).to_have_text("On t’entend")
     await there.says(channel.Talk(state="ended", reason="teacher"))
-    await expect(page.locator("#talk-words")).to_have_text("L’enseignant a repris la parole.")
+    await expect(page.locator("#talk-words")).to_have_text("Le professeur a repris la parole.")
     await expect(page.locator("#talk-start")).to_be_hidden()
     await there.says(channel.You())
     await expect(page.locator("#talk-start")).to_be_hidden()
