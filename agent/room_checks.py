@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +13,12 @@ WRONG_MOST = 32
 """As many as a `Health` and a `RoomState` take."""
 _SEVERITY = {CheckStatus.CRITICAL: 0, CheckStatus.WARNING: 1, CheckStatus.UNKNOWN: 2, CheckStatus.OK: 3}
 Told = Literal["all", "critical", "none"]
+_CAUSES = {
+    "host-load": ("host-throttled",),
+    "layers-lowered": ("host-throttled", "host-load"),
+    "picture-rate": ("host-throttled", "host-load", "layers-lowered"),
+}
+"""What follows from what: on the panel the first cause that is wrong is told in its place. IT sees both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ class RoomChecks:
         """Compare with what was; tell the listeners. Called by whatever changed a check, and in time."""
         before = {check.id: check for check in self._wrong}
         wrong: list[Check] = []
-        shown: list[Check] = []
+        shown: list[str] = []
         for source in self._sources:
             for check in source.checks():
                 if check.status not in (CheckStatus.CRITICAL, CheckStatus.WARNING):
@@ -67,15 +73,21 @@ class RoomChecks:
                 told = known if known is not None and _is_same(known, check) else check
                 wrong.append(told)
                 if source.panel == "all" or (source.panel == "critical" and check.status is CheckStatus.CRITICAL):
-                    shown.append(told)
+                    shown.append(told.id)
         now = tuple(_worst_first(wrong)[:WRONG_MOST])
-        self._shown = tuple(_worst_first(shown)[:WRONG_MOST])
+        ids = {check.id for check in wrong}
+        causes = {_cause(name, ids) for name in shown}
+        self._shown = tuple(_worst_first(check for check in wrong if check.id in causes)[:WRONG_MOST])
         if now == self._wrong:
             return
         critical = _critical(self._wrong) != _critical(now)
         self._wrong = now
         for listener in self._listeners:
             listener(critical)
+
+
+def _cause(name: str, wrong: Collection[str]) -> str:
+    return next((cause for cause in _CAUSES.get(name, ()) if cause in wrong), name)
 
 
 def _is_same(one: Check, other: Check) -> bool:

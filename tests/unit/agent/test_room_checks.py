@@ -72,6 +72,27 @@ def test_the_panel_is_told_what_matters_to_who_teaches() -> None:
     assert len(checks.wrong()) == 6
 
 
+def test_one_cause_is_told_once_on_the_panel_and_the_centre_is_told_all() -> None:
+    signal, host = Source(check("picture-rate", WARNING, 12.5)), Source(check("host-load", WARNING, 2.0))
+    checks = RoomChecks()
+    checks.add(signal.checks, panel="all")
+    checks.add(host.checks, panel="critical")
+    checks.look()
+    assert [one.id for one in checks.for_panel()] == ["host-load"], "the cable of the camera is not to be looked at"
+    assert {(one.id, one.value) for one in checks.wrong()} == {("picture-rate", 12.5), ("host-load", 2.0)}
+    assert {one.id for one in checks.all()} == {"picture-rate", "host-load"}
+    signal.now = (check("picture-rate", WARNING), check("layers-lowered", WARNING))
+    host.now = (check("host-load", CRITICAL), check("host-throttled", WARNING))
+    checks.look()
+    assert [one.id for one in checks.for_panel()] == ["host-throttled"]
+    host.now = ()
+    checks.look()
+    assert [one.id for one in checks.for_panel()] == ["layers-lowered"]
+    signal.now = (check("picture-rate", WARNING),)
+    checks.look()
+    assert [one.id for one in checks.for_panel()] == ["picture-rate"]
+
+
 def test_more_than_a_message_takes_leaves_the_worst() -> None:
     source = Source(*(check(f"fine-{number}", OK) for number in range(HEALTH_MOST)), check("bad-one", CRITICAL))
     checks, _ = gathered(source)
