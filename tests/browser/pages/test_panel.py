@@ -134,6 +134,11 @@ async def test_a_lesson_fills_the_screen_and_nothing_of_it_is_below(
     assert (await boxes())["board"]["height"] > 0.2 * height
 
 
+_CODE_JS = """() => {
+  const range = document.createRange();
+  range.selectNodeContents(document.querySelector('#code'));
+  return range.getBoundingClientRect().right;
+}"""
 _LIST_JS = """() => {
   const list = document.querySelector('.names').getBoundingClientRect();
   const whole = [...document.querySelectorAll('.names li')].filter(
@@ -177,6 +182,10 @@ async def test_three_pupils_are_in_sight_and_nothing_lies_over_anything(
         whole, below, over = await page.evaluate(_LIST_JS)
         assert (over, below) == ([], 0), name
         assert whole >= 3, name
+        code, button = await page.locator("#code").all(), page.locator("#qr-large")
+        if code and height < 1000 and name != "unlocked":  # beside each other in one line
+            ends, begins = await page.evaluate(_CODE_JS), await button.evaluate("b => b.getBoundingClientRect().left")
+            assert ends + 6 <= begins, name
 
 
 async def test_what_is_touched_and_read_is_large(serve: Serve, open_page: OpenPage) -> None:
