@@ -202,6 +202,11 @@ class Lesson:
         return self._run_now.talk if self._run_now and self.state in RUNNING else None
 
     @property
+    def has_loudspeaker(self) -> bool | None:
+        """Whether a pupil who speaks is heard in the room; None while no lesson runs."""
+        return self._run_now.sound.has_loudspeaker if self._run_now and self.state in RUNNING else None
+
+    @property
     def screen(self) -> SharedScreen | None:
         """The shared screen of the lesson that runs."""
         return self._run_now.screen if self._run_now and self.state in RUNNING else None

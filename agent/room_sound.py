@@ -163,6 +163,11 @@ class RoomSound:
             self._levels.hear(block)
         self._publisher.push_sound(_source(source), block)
 
+    @property
+    def has_loudspeaker(self) -> bool:
+        """Whether `play` would be heard in the room now."""
+        return any(slot.sound and "playback" in slot.sound.info.capabilities for slot in self._slots.values())
+
     def play(self, samples: NDArray[np.int16]) -> bool:
         """Play 20 ms of 48 kHz mono out of the room's loudspeaker; False when the room has none, or it is away."""
         for name, slot in self._slots.items():

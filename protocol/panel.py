@@ -306,6 +306,9 @@ class PanelView(Wire):
     viewers: tuple[PanelViewer, ...] = ()
     audience: PanelAudience | None = Field(default=None, description="None: no lesson runs")
     talk: PanelTalk | None = Field(default=None, description="the pupil whose hand is taken; None: nobody")
+    has_loudspeaker: bool | None = Field(
+        default=None, description="false: only the other pupils would hear one who speaks; None: no lesson runs"
+    )
     screen: PanelScreen | None = Field(default=None, description="None: no other computer is to be shown")
     steps: tuple[Step, ...] = ()
     devices: tuple[DeviceReport, ...] = ()

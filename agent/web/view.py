@@ -69,6 +69,7 @@ def panel_view(
         viewers=_viewers(lesson, clock()),
         audience=lesson.audience(),
         talk=lesson.talk.view() if lesson.talk else None,
+        has_loudspeaker=lesson.has_loudspeaker,
         screen=lesson.screen.view() if lesson.screen else None,
         steps=_steps(lesson),
         devices=lesson.device_reports(),

@@ -651,6 +651,8 @@ export interface PanelView {
   audience: PanelAudience | null;
   /** the pupil whose hand is taken; None: nobody */
   talk: PanelTalk | null;
+  /** false: only the other pupils would hear one who speaks; None: no lesson runs */
+  has_loudspeaker: boolean | null;
   /** None: no other computer is to be shown */
   screen: PanelScreen | null;
   steps: Step[];

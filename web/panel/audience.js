@@ -79,7 +79,7 @@ export const Calls = () => {
     </p>`}
     ${raised.length > 0 &&
     html`<p class="call" data-call="hand" key="hand">
-      <${Icon} name="hand" /><span><strong>${named(raised[0].name)}</strong><${More} n=${raised.length - 1} /></span>
+      <${Icon} name="hand" /><span><strong>${named(raised[0].name)}</strong><${More} n=${raised.length - 1} />${isUnheard() && html` <small class="unheard">${t('panel.audience.no-loudspeaker')}</small>`}</span>
       <${Act} what="take" words="panel.audience.take" name=${named(raised[0].name)} body=${{ pupil: raised[0].pupil }} primary />
     </p>`}
     ${now.questions.length > 0 &&
@@ -91,6 +91,9 @@ export const Calls = () => {
     <p class="only-read" id="calls-spoken" role="status">${spoken.value}</p>
   </div>`;
 };
+
+/** Whether the room would not hear who speaks: said beside a hand before it is taken. */
+const isUnheard = () => !!view.value && view.value.has_loudspeaker === false;
 
 const More = (/** @type {{n: number}} */ { n }) => n > 0 && html` <small>${t('panel.audience.more', { n: say().number(n) })}</small>`;
 
@@ -197,6 +200,7 @@ const Hands = (/** @type {{now: PanelAudience}} */ { now }) =>
   html`<section aria-labelledby="hands-title">
     <h3 id="hands-title">${t('panel.audience.hands', { n: say().number(now.hands.length) })}</h3>
     ${!now.hands.length && html`<p class="hint">${t('panel.audience.hands.none')}</p>`}
+    ${now.hands.length > 0 && isUnheard() && html`<p class="hint">${t('panel.audience.no-loudspeaker')}</p>`}
     <ol class="pupil-list">
       ${now.hands.map(
         (one) => html`<li key=${one.pupil} data-taken=${one.is_taken}>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -138,6 +139,19 @@ async def test_who_cannot_hear_is_named_with_what_was_found(serve: Serve, open_p
     server.push("panel", live(BUSY.model_copy(update={"troubles": (newer,)})))
     await expect(row).to_contain_text("dit qu’il n’entend pas")
     await expect(page.locator(".calls .reactions li")).to_have_text(["Je suis perdu 4", "Moins vite 1"])
+
+
+async def test_a_room_without_a_loudspeaker_says_so_beside_the_hand(serve: Serve, open_page: OpenPage) -> None:
+    hands = PanelAudience(hands=(PanelHand(pupil="p1", name="Lina", since_s=5),))
+    server = room(serve, live(hands, has_loudspeaker=True))
+    page = await open_page(server.url)
+    await expect(page.locator("[data-call=hand]")).to_have_text(re.compile("Lina\\s*Oui"))
+    server.push("panel", live(hands, has_loudspeaker=False))
+    reason = "Sans haut-parleur dans la salle\xa0: seuls les élèves à distance l’entendront."
+    await expect(page.locator("[data-call=hand]")).to_contain_text(reason)
+    await page.click("#pupils")
+    await expect(page.locator("section[aria-labelledby=hands-title]")).to_contain_text(reason)
+    await assert_accessible(page, enhanced=True)
 
 
 async def test_what_a_pupil_said_of_not_hearing_is_put_away(serve: Serve, open_page: OpenPage) -> None:

@@ -65,6 +65,7 @@ async def test_a_taken_hand_is_heard_until_one_press_and_no_other_is(
         view = await room.view()
         assert view["talk"] == {**pupil, "name": "Lina", "state": "invited"}
         assert not hears_of_a_pupil(noe), "it is not heard yet"
+        assert view["has_loudspeaker"] is False, "said before anybody speaks"
         await speak(centre, speaker, "lina")
         await centre.call("rtc.candidate", RtcCandidate(viewer="t-1", candidates=(), is_last=True))
         await lina.until(lambda: any(one.state == "no-loudspeaker" for one in told(lina)))
