@@ -67,12 +67,12 @@ check: install-check ## Check form and types: ruff, mypy, import-linter, generat
 	$(BIN)/python -m protocol.schema --check
 	npx --no-install tsc -p .
 
-# Most tests wait most of the time, for processes, pages and deadlines: four at a time keep two cores busy. Tests that
+# Most tests wait most of the time, for processes, pages and deadlines: three at a time keep two cores busy. Tests that
 # hold a time to a bar are marked as timed and run three at a time; those marked as alone fill the machine and have it
 # for themselves. Only files that have the mark are read for it: reading them all takes as long as several tests. The
 # longest begin first, or one worker would go on when the others have nothing left. The virtual machine takes a core:
 # the fourth file follows it on the same worker, and browsers come last, as they would take most of the other.
-WORKERS ?= 4
+WORKERS ?= 3
 LONGEST := tests/vm/test_vm.py tests/integration/agent/test_health.py tests/integration/devices/test_rtsp.py \
   tests/browser/test_faults.py
 marked = $(shell grep -rl --include='test_*.py' 'mark\.$(1)\b' tests | sort)
