@@ -417,10 +417,10 @@ async def test_wrong_codes_are_told_in_french_and_then_slowed_down(people: Peopl
     """Keep this the last one: for a minute no code is taken from this address."""
     people.complaints.expected |= {404, 429}
     pupil = await people.pupil(code="zzzz 2222")
-    await pupil.reads("#join-problem", "Aucune classe n’a ce code. Relis-le lettre par lettre, puis réessaie.")
+    await pupil.reads("#code-problem", "Aucune classe n’a ce code. Relis-le lettre par lettre, puis réessaie.")
     for number in range(10):
         await pupil.page.fill("#code", f"ZZZZ-22{number}3")
         await pupil.page.click("#enter")
-        await pupil.reads("#join-problem", "Code pour l’assistance")
-    await pupil.reads("#join-problem", "Trop de codes faux ont été essayés d’ici. Il faut attendre")
-    await pupil.reads("#join-problem", "code-throttled")
+        await pupil.reads("#code-problem", "Code pour l’assistance")
+    await pupil.reads("#code-problem", "Trop de codes faux ont été essayés d’ici. Il faut attendre")
+    await pupil.reads("#code-problem", "code-throttled")

@@ -13,6 +13,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 _BEGIN_JS = """async () => {
   const { Stage } = await import('/static/pupil/stage.js');
+  const { words } = await import('/static/pupil/page.js');
+  while (!words.isLoaded) await new Promise((done) => setTimeout(done, 20));
+  // The page's own stage would write into the same elements each second.
+  for (let timer = setTimeout(() => {}, 0); timer > 0; timer -= 1) clearInterval(timer);
   document.documentElement.dataset.phase = 'class';
   for (const section of document.querySelectorAll('main > section')) section.hidden = section.id !== 'class';
   window.draw = colour => {
@@ -31,6 +35,7 @@ _BEGIN_JS = """async () => {
     return out.stream.getAudioTracks()[0];
   };
   window.stage = new Stage();
+  stage.tick(false);
 }"""
 _SHOW_JS = "() => stage.show({ sound: tone(), board: draw('#0a0'), camera: draw('#00a') })"
 _SHOW_NOTHING_JS = """() => {

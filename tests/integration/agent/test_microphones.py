@@ -119,6 +119,16 @@ async def until_view(room: Room, wanted: Callable[[dict[str, Any]], object]) -> 
             await asyncio.sleep(0.02)
 
 
+async def press_microphone(room: Room, device: str) -> dict[str, Any]:
+    """Take another microphone, and return the view; one that has just missed its turn on a busy machine is taken again."""
+    async with asyncio.timeout(20):
+        while True:
+            answer = (await room.press("lesson/microphone", {"id": device})).json()
+            if answer.get("code") != "device-not-now":
+                return answer  # type: ignore[no-any-return]
+            await asyncio.sleep(0.1)
+
+
 def heard(view: dict[str, Any]) -> list[str]:
     return [one["id"] for one in view["microphones"]["all"] if one["is_in_use"]]
 
@@ -189,7 +199,7 @@ async def test_after_a_fall_the_lesson_goes_on_with_the_microphone_that_was_chos
         await room.press("lesson/start")
         await until_view(room, lambda view: view["microphones"] and "ceiling" in living(view))
         assert (await room.press("lesson/microphone", {"id": "phone"})).json()["code"] == "device-not-found"
-        view = (await room.press("lesson/microphone", {"id": "ceiling"})).json()
+        view = await press_microphone(room, "ceiling")
         assert (heard(view), view["microphones"]["wanted"]) == (["ceiling"], "ceiling")
         as_it_was = kept.read_bytes()
     kept.write_bytes(as_it_was)  # as a fall would leave it
