@@ -126,6 +126,12 @@ def test_our_programs_take_the_arguments_that_units_give(deploy: Path, unit: str
     assert ours or unit in ("estrade-kiosk.service", "estrade-crl-install.service")
 
 
+@pytest.mark.parametrize("unit", [ISSUER, HELPER])
+def test_who_asks_at_a_socket_is_seen_as_who_it_is(deploy: Path, unit: str) -> None:
+    """In a namespace of users of its own SO_PEERCRED says 65534 for each but root and itself (user_namespaces(7))."""
+    assert "PrivateUsers=yes" not in (deploy / "systemd" / unit).read_text().splitlines()
+
+
 def test_scripts_that_units_start_are_in_the_repository_and_executable(deploy: Path) -> None:
     scripts = [line[0] for unit in (deploy / "systemd").glob("*.service") for line in commands(unit)]
     kiosk = [path for path in scripts if "/kiosk/" in path]
