@@ -76,6 +76,20 @@ def test_what_is_no_list_goes_no_further(deploy: Path, tray: Path, authority: Ce
     assert all(b"of root" not in file.read_bytes() for file in there.iterdir())
 
 
+@pytest.mark.parametrize("name", ["taken.pem", "crl.pem"])
+def test_a_link_to_a_folder_leads_nowhere(deploy: Path, tray: Path, authority: CertificateAuthority, name: str) -> None:
+    authority.write_crl()
+    put(tray, authority.crl_path.read_bytes())
+    install(deploy, tray)
+    there = tray.parent / "mosquitto"
+    put(tray, b"nonsense")
+    (tray / name).unlink()
+    (tray / name).symlink_to(there)
+    assert any(install(deploy, tray))
+    assert [file.name for file in there.iterdir()] == ["crl.pem"]
+    assert (there / "crl.pem").read_bytes() == authority.crl_path.read_bytes()
+
+
 def test_issuer_timer_and_path_mean_the_same_tray(deploy: Path) -> None:
     units = deploy / "systemd"
     assert "--crl-to /run/estrade-crl/crl.pem" in (units / "estrade-issuer.service").read_text()
