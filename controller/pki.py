@@ -160,7 +160,8 @@ class CertificateAuthority:
             "usage": usage,
             "expires_at": certificate.not_valid_after_utc.isoformat(),
         }
-        _append(self.folder / "issued.jsonl", [line])
+        with self._alone():
+            _append(self.folder / "issued.jsonl", [line])
         return certificate
 
     def issue_from_csr(self, csr_pem: bytes, common_name: str, *, days: float = LEAF_DAYS) -> bytes:
@@ -218,6 +219,7 @@ class CertificateAuthority:
             if fresh:
                 now = datetime.now(UTC).isoformat()
                 _append(self.folder / "revoked.jsonl", [{"serial": serial, "at": now} for serial in sorted(fresh)])
+            if fresh or self._has_unlisted():  # noted once, and the list could not be written then
                 self._write_crl()
         return len(fresh)
 
@@ -261,9 +263,13 @@ class CertificateAuthority:
         _write(self.crl_path, builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
         return self.crl_path
 
+    def _has_unlisted(self) -> bool:
+        listed = {entry.serial_number for entry in self.crl() or ()}
+        return any(int(serial, 16) not in listed for serial in self._revoked())
+
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Hold the register of what is withdrawn: the issuer, the timer and root write it, each in its process."""
+        """Hold both registers and the list: the issuer, the timer and root write them, each in its process."""
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -297,15 +303,38 @@ def _number(crl: x509.CertificateRevocationList) -> int:
 
 
 def _append(path: Path, lines: Iterable[Mapping[str, str]]) -> None:
-    with path.open("a", encoding="utf-8") as register:
-        register.writelines(json.dumps(line) + "\n" for line in lines)
+    """Add lines that are on the disk on return. The piece of one that a full disk or a power cut left is cut off."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    with os.fdopen(descriptor, "r+b") as register:
+        there = register.read()
+        whole = there.rfind(b"\n") + 1
+        new = "".join(json.dumps(line) + "\n" for line in lines).encode()
+        if _is_line(there[whole:]):
+            whole, new = len(there), b"\n" + new
+        register.seek(whole)
+        register.truncate()
+        register.write(new)
+        register.flush()
+        os.fsync(descriptor)
     _give_to_owner(path)
 
 
 def _lines(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    there = path.read_bytes()
+    whole = there.rfind(b"\n") + 1
+    tail = there[whole:]
+    return [json.loads(line) for line in [*there[:whole].splitlines(), *([tail] if _is_line(tail) else [])] if line]
+
+
+def _is_line(tail: bytes) -> bool:
+    """Say whether what stands behind the last line's end is a line, of an editor's, and no piece of one."""
+    try:
+        json.loads(tail)
+    except ValueError:
+        return False
+    return True
 
 
 def _builder(

@@ -112,8 +112,8 @@ class Issuer:
         self._authority = authority
         self._audit = audit
         self._hand_over_to = hand_over_to
-        self._owes_list = False
-        """A list was written and could not be handed over."""
+        self._owes_list: bool | None = None
+        """A list is due, or was written and could not be handed over; None: not known of the time before a start."""
         self._one_at_a_time = threading.Lock()
         self.verbs: Mapping[str, Verb] = {
             "issue": Verb(
@@ -195,8 +195,12 @@ class Issuer:
         }
 
     def _revoke(self, room: str) -> dict[str, Any]:
-        count = self._authority.revoke(room, usage="client")
-        if count or self._owes_list:
+        try:
+            count = self._authority.revoke(room, usage="client")
+        except OSError:  # it may be noted, and the list not written
+            self._owes_list = True
+            raise
+        if count or self._owes_list is not False:
             self._hand_over()
         return {"revoked": count}
 
@@ -207,7 +211,7 @@ class Issuer:
 
     def _status(self) -> dict[str, Any]:
         left = {name: min(rate.left() for rate in rates) for name, rates in self._rates.items()}
-        return {**self._dates(), "left": left, "owes_list": self._owes_list}
+        return {**self._dates(), "left": left, "owes_list": bool(self._owes_list)}
 
     def _dates(self) -> dict[str, Any]:
         crl = self._authority.crl()
@@ -221,6 +225,7 @@ class Issuer:
 
     def _hand_over(self) -> None:
         if self._hand_over_to is None:
+            self._owes_list = False
             return
         self._owes_list = True
         try:

@@ -190,3 +190,20 @@ def test_a_list_that_is_none_is_said(desk: Desk) -> None:
     assert desk.ask("status")["code"] == "issuer-failed"
     assert desk.ask("crl")["ok"] is True
     assert desk.ask("status")["ok"] is True
+
+
+def test_a_revocation_that_failed_half_way_is_made_up_for(desk: Desk) -> None:
+    """Withdrawn, and no list: who asks again is told of none, and the broker gets it all the same; so after a fall."""
+    for fall in (False, True):
+        said = desk.issue()
+        in_the_way = desk.authority.folder / ".crl.pem.new"
+        in_the_way.mkdir()
+        assert desk.ask("revoke", room=ROOM)["code"] == "issuer-failed"
+        assert desk.ask("status")["owes_list"] is True
+        in_the_way.rmdir()
+        if fall:
+            desk.issuer = desk.started()
+        assert desk.ask("revoke", room=ROOM) == {"ok": True, "revoked": 0}
+        crl = x509.load_pem_x509_crl(desk.crl_to.read_bytes())
+        assert crl.get_revoked_certificate_by_serial_number(int(said["serial"], 16)) is not None
+        assert desk.ask("status")["owes_list"] is False

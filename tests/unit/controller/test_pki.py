@@ -165,3 +165,44 @@ def test_a_folder_without_authority_says_how_to_make_one(tmp_path: Path) -> None
     with pytest.raises(ConfigError, match=r"pki --dir .* init") as caught:
         CertificateAuthority(tmp_path)
     assert caught.value.code == "pki-missing"
+
+
+def test_a_revocation_whose_list_could_not_be_written_is_listed_when_asked_again(
+    authority: CertificateAuthority,
+) -> None:
+    serial = _certificate(authority.room("0750001a-b12").cert).serial_number
+    in_the_way = authority.folder / ".crl.pem.new"
+    in_the_way.mkdir()  # as a full disk would be
+    with pytest.raises(OSError, match=r"crl\.pem"):
+        authority.revoke("0750001a-b12")
+    in_the_way.rmdir()
+    assert authority.revoke("0750001a-b12") == 0
+    crl = authority.crl()
+    assert crl is not None
+    assert crl.get_revoked_certificate_by_serial_number(serial) is not None
+
+
+@pytest.mark.parametrize("register", ["issued.jsonl", "revoked.jsonl"])
+def test_the_piece_of_a_line_that_a_full_disk_left_stops_nothing(
+    authority: CertificateAuthority, register: str
+) -> None:
+    serials = [_certificate(authority.room(f"0750001a-b1{number}").cert).serial_number for number in range(2)]
+    assert authority.revoke("0750001a-b10") == 1
+    path = authority.folder / register
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[: len(whole) // 3].splitlines()[0])
+    authority.write_crl()
+    serials.append(_certificate(authority.room("0750001a-b12").cert).serial_number)
+    assert [authority.revoke(f"0750001a-b1{number}") for number in range(3)] == [0, 1, 1]
+    crl = authority.crl()
+    assert crl is not None
+    assert {entry.serial_number for entry in crl} == set(serials)
+
+
+def test_a_line_that_an_editor_left_without_its_end_is_kept(authority: CertificateAuthority) -> None:
+    first = _certificate(authority.room("0750001a-b12").cert).serial_number
+    path = authority.folder / "issued.jsonl"
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))
+    second = _certificate(authority.room("0750001a-b12").cert).serial_number
+    assert authority.revoke("0750001a-b12") == 2
+    assert {entry.serial_number for entry in authority.crl() or ()} == {first, second}
