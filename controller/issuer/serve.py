@@ -106,10 +106,10 @@ class IssuerServer:
         line, why_not = await _read_line(reader)  # who is refused too: a line left unread would reset the answer
         if peer["uid"] not in self._allowed:
             said = _refusal("issuer-refused", "only the controller may ask the issuer")
-            self._issuer.refuse(None, said, peer)
+            await asyncio.to_thread(self._issuer.refuse, None, said, peer)
         elif why_not:
             said = _refusal("issuer-bad-request", why_not)
-            self._issuer.refuse(None, said, peer)
+            await asyncio.to_thread(self._issuer.refuse, None, said, peer)
         else:
             said = await asyncio.shield(asyncio.to_thread(self._issuer.answer, line, peer))
         writer.write(json.dumps(said).encode() + b"\n")

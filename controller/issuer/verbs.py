@@ -28,8 +28,12 @@ from protocol.errors import EstradeError, IssuerError
 log = logging.getLogger(__name__)
 
 AUDIT_MOST = 10_000_000
-"""Bytes; then the audit is begun anew and the last one kept beside it. A day's most is a fifth of that."""
+"""Bytes; then the audit is begun anew and the last one kept beside it. A day's most is less than half of that."""
 MINUTE_S, DAY_S = 60.0, 86_400.0
+REFUSALS_TOLD = ((60, MINUTE_S), (1_000, DAY_S))
+"""So many refusals are written down; the others are counted, or nonsense enough would wash the audit out."""
+REFUSAL_MOST = 300
+"""Characters of its sentence, which may repeat what was asked."""
 
 
 class IssuerAudit:
@@ -93,6 +97,8 @@ class Verb:
     act: Callable[..., dict[str, Any]]
     fields: Mapping[str, type | tuple[type, ...]]
     most: tuple[tuple[int, float], ...]
+    is_told: bool = True
+    """It is written down; what only looks is not."""
 
 
 class Issuer:
@@ -114,16 +120,19 @@ class Issuer:
         self._hand_over_to = hand_over_to
         self._owes_list: bool | None = None
         """A list is due, or was written and could not be handed over; None: not known of the time before a start."""
-        self._one_at_a_time = threading.Lock()
+        self._one_at_a_time = threading.RLock()
         self.verbs: Mapping[str, Verb] = {
             "issue": Verb(
                 self._issue, {"csr": str, "room": str, "days": (int, float)}, ((120, MINUTE_S), (8_000, DAY_S))
             ),
             "revoke": Verb(self._revoke, {"room": str}, ((120, MINUTE_S), (2_000, DAY_S))),
-            "crl": Verb(self._crl, {}, ((6, MINUTE_S),)),
-            "status": Verb(self._status, {}, ((120, MINUTE_S),)),
+            "crl": Verb(self._crl, {}, ((6, MINUTE_S), (200, DAY_S))),
+            "status": Verb(self._status, {}, ((120, MINUTE_S),), is_told=False),
         }
         self._rates = {name: [Rate(*rate, clock) for rate in verb.most] for name, verb in self.verbs.items()}
+        self._refusals_told = [Rate(*rate, clock) for rate in REFUSALS_TOLD]
+        self._untold = 0
+        """Refusals since the last one that was written down."""
         for name, age_s in audit.done_within(DAY_S):  # a restart gives nobody a second day
             for rate in self._rates.get(name, ()):
                 rate.note(age_s)
@@ -134,17 +143,20 @@ class Issuer:
         with self._one_at_a_time:
             try:
                 name, fields = self._parse(line)
-                told = {key: value for key, value in fields.items() if key != "csr"}
-                self._audit.write({"verb": name, "asked": told, "peer": peer})
+                verb = self.verbs[name]
                 for rate in self._rates[name]:
                     if wait_s := rate.wait_s():
                         msg = f"{name} was done often enough; ask again in {wait_s:.0f} s"
                         raise IssuerError(msg, code="issuer-too-often")
-                result = self.verbs[name].act(**fields)
+                if verb.is_told:
+                    told = {key: value for key, value in fields.items() if key != "csr"}
+                    self._audit.write({"verb": name, "asked": told, "peer": peer})
+                result = verb.act(**fields)
                 for rate in self._rates[name]:
                     rate.note()
-                traced = {key: value for key, value in result.items() if key not in ("certificate", "ok")}
-                self._audit.write({"verb": name, "done": True, "result": traced, "peer": peer})
+                if verb.is_told:
+                    traced = {key: value for key, value in result.items() if key not in ("certificate", "ok")}
+                    self._audit.write({"verb": name, "done": True, "result": traced, "peer": peer})
                 return {"ok": True, **result}
             except EstradeError as error:
                 said = {"ok": False, "code": error.code, "message": error.message}
@@ -158,9 +170,17 @@ class Issuer:
             return said
 
     def refuse(self, name: str | None, said: Mapping[str, Any], peer: Mapping[str, int]) -> None:
-        """Write down what was not done."""
-        with contextlib.suppress(OSError):
-            self._audit.write({"verb": name, "done": False, "answer": said, "peer": peer})
+        """Write down what was not done, or count it. May wait for an act that is being carried out."""
+        with self._one_at_a_time, contextlib.suppress(OSError):
+            if not all(rate.left() for rate in self._refusals_told):
+                self._untold += 1
+                return
+            answer = {**said, "message": str(said["message"])[:REFUSAL_MOST]}
+            untold = {"untold": self._untold} if self._untold else {}
+            self._audit.write({"verb": name, "done": False, "answer": answer, **untold, "peer": peer})
+            for rate in self._refusals_told:
+                rate.note()
+            self._untold = 0
 
     def _parse(self, line: bytes) -> tuple[str, dict[str, Any]]:
         try:

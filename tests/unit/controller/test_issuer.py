@@ -207,3 +207,20 @@ def test_a_revocation_that_failed_half_way_is_made_up_for(desk: Desk) -> None:
         crl = x509.load_pem_x509_crl(desk.crl_to.read_bytes())
         assert crl.get_revoked_certificate_by_serial_number(int(said["serial"], 16)) is not None
         assert desk.ask("status")["owes_list"] is False
+
+
+def test_nonsense_does_not_wash_the_audit_out(desk: Desk) -> None:
+    serial = desk.issue()["serial"]
+    for _ in range(500):
+        desk.issuer.answer(b"nonsense", PEER)
+        desk.ask("status")
+        desk.ask("revoke", room="x" * 5000)
+    told = desk.told
+    assert len(told) == 2 + 60
+    assert told[1]["result"]["serial"] == serial
+    assert max(len(json.dumps(line)) for line in told) < 600
+    desk.now_s += 61
+    desk.issuer.answer(b"nonsense", PEER)
+    assert desk.told[-1]["untold"] >= 1000 - 60
+    assert desk.issue()["ok"] is True
+    assert desk.told[-1]["done"] is True
