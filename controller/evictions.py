@@ -141,18 +141,22 @@ class Evictions:
     async def _evict(self, room: str, entry: _Revoked) -> None:
         async with self._free:
             try:
+                if self._revoked.get(room) is not entry:  # reinstated while it waited, or revoked anew
+                    return
                 if self._mono() >= entry.good_until_s:
                     await asyncio.to_thread(self._renew, room, entry)
                 with tempfile.TemporaryDirectory(prefix="estrade-take-over-") as folder:
                     await take_over(_with_files(self._broker, room, entry, Path(folder)))
-            except EstradeError as error:
+            except (EstradeError, OSError) as error:
+                code, reason = (error.code, error.message) if isinstance(error, EstradeError) else ("", str(error))
                 log.log(
                     logging.DEBUG if entry.failures else logging.WARNING,
                     "A revoked room could not be thrown out yet",
-                    extra={"room": room, "code": error.code, "reason": error.message},
+                    extra={"room": room, "code": code, "reason": reason},
                 )
                 entry.failures += 1
-                entry.good_until_s = float("-inf")  # perhaps it was withdrawn meanwhile
+                if code == "broker-certificate":  # perhaps it was withdrawn meanwhile
+                    entry.good_until_s = float("-inf")
                 entry.not_before_s = self._mono() + min(RETRY_MOST_S, AGAIN_S * 2 ** min(entry.failures, 10))
                 self.heard(room)  # perhaps it is there: tried again
             else:

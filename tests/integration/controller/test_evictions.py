@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import struct
+import tempfile
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.evictions import Evictions
+from controller.evictions import MOST_AT_ONCE, Evictions
 from controller.pki import LEAF_DAYS, CertificateAuthority
 from mqttlink import Link, LinkSettings, Message, Presence, take_over
 from protocol.errors import BrokerError, IssuerError
@@ -208,6 +211,72 @@ async def test_an_issuer_that_is_away_is_asked_again(broker: Broker, caplog: pyt
         guard.cancel()
     assert issuer.asked == 2
     assert [record.levelname for record in caplog.records if "could not be thrown out" in record.message] == ["WARNING"]
+
+
+class _Counting:
+    """An issuer that counts what it makes, and waits with it until it may."""
+
+    def __init__(self, authority: CertificateAuthority) -> None:
+        self._authority = authority
+        self.asked: list[str] = []
+        self.may = threading.Event()
+        self.may.set()
+
+    def issue_from_csr(self, csr_pem: bytes, common_name: str, *, days: float = LEAF_DAYS) -> bytes:
+        self.asked.append(common_name)
+        self.may.wait()
+        return self._authority.issue_from_csr(csr_pem, common_name, days=days)
+
+    def revoke(self, common_name: str) -> int:
+        return self._authority.revoke(common_name)
+
+
+@asynccontextmanager
+async def at_nobody(tmp_path: Path) -> AsyncIterator[tuple[Evictions, _Counting]]:
+    """The guard in front of a port where no broker is."""
+    authority = CertificateAuthority.create(tmp_path / "pki")
+    issuer = _Counting(authority)
+    evictions = Evictions(issuer, LinkSettings("127.0.0.1", 1, "", ca_file=authority.ca_path))
+    guard = asyncio.create_task(evictions.run())
+    try:
+        yield evictions, issuer
+    finally:
+        issuer.may.set()
+        guard.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await guard
+
+
+async def test_a_broker_that_is_away_costs_no_certificate_a_try(tmp_path: Path) -> None:
+    """The issuer makes so many a day for all, those that enrol among them."""
+    async with at_nobody(tmp_path) as (evictions, issuer):
+        evictions.watch(ROOM)
+        evictions.heard(ROOM)
+        await until(lambda: evictions._revoked[ROOM].failures == 2, "the second try")
+    assert issuer.asked == [ROOM]
+
+
+async def test_a_full_disk_ends_no_guard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    async with at_nobody(tmp_path) as (evictions, _):
+        evictions.watch(ROOM)
+        evictions.heard(ROOM)
+        await until(lambda: evictions._revoked[ROOM].failures == 2, "the second try")
+
+
+async def test_a_room_that_is_reinstated_while_it_waits_is_left_alone(tmp_path: Path) -> None:
+    async with at_nobody(tmp_path) as (evictions, issuer):
+        issuer.may.clear()
+        first = [f"0750001a-b{number}" for number in range(20, 20 + MOST_AT_ONCE)]
+        for room in (*first, ROOM):
+            evictions.watch(room)
+            evictions.heard(room)
+        await until(lambda: len(issuer.asked) == MOST_AT_ONCE, "the first ones are at work")
+        evictions.reinstated(ROOM)
+        issuer.may.set()
+        await until(lambda: all(evictions._revoked[room].failures for room in first), "their tries are over")
+        await until(lambda: evictions._free._value == MOST_AT_ONCE, "nobody waits")
+    assert ROOM not in issuer.asked
 
 
 async def test_two_revocations_within_a_second_both_take(broker: Broker) -> None:
