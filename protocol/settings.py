@@ -47,7 +47,10 @@ def problems(tables: Tables) -> list[str]:
     ]
     if _depth(tables) > MOST_DEPTH:
         return [*found, f"the tables lie more than {MOST_DEPTH} deep in each other"]
-    size = len(json.dumps(tables, ensure_ascii=False).encode())
+    try:
+        size = len(json.dumps(tables, ensure_ascii=False, allow_nan=False).encode())
+    except (TypeError, ValueError):  # of the last, half of a character in UTF-16 is one
+        return [*found, "the tables hold what JSON cannot carry, as NaN, a date without quotes or half a character"]
     if size > MOST_BYTES:
         return [*found, f"the tables have {size} bytes, and {MOST_BYTES} at most are sent to a room"]
     found += [

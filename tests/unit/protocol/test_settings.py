@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from datetime import date
 from typing import Any
 
 import pytest
@@ -138,6 +140,15 @@ def test_what_is_no_secret_passes(tables: dict[str, Any]) -> None:
 def test_what_a_centre_may_not_set_is_named() -> None:
     found = problems({"broker": {"host": "x"}, "camera": "v4l2", "mask": [1], "panel": {}, "board": None})
     assert [problem.split(":")[0] for problem in found] == ["broker", "panel", "camera", "mask"]
+
+
+@pytest.mark.parametrize("value", [math.nan, -math.inf, "\ud800", date(2026, 9, 1)])
+def test_what_json_cannot_carry_is_told(value: Any) -> None:
+    """A retained document with NaN would be read by no room, and the lesson's code is in it."""
+    [said] = problems({"camera": {"note": [value]}})
+    assert "JSON" in said
+    with pytest.raises(ValidationError):
+        TypeAdapter(SettingsTables).validate_python({"camera": {"note": [value]}})
 
 
 def test_tables_that_are_too_deep_or_too_large_are_refused_at_once() -> None:
