@@ -184,6 +184,7 @@ class _Server(uvicorn.Server):
 async def _run_all(
     centre: Centre, rpc: Link, events: Link, listening: socket.socket, on_ready: Callable[[str], None]
 ) -> None:
+    outside = SafeHttp(centre.config.fetch)
     notifier = SystemdNotifier()
     ticked = [time.monotonic()]
 
@@ -236,7 +237,7 @@ async def _run_all(
                     retention.run(centre.store, centre.config.retention, now=centre.now), name="retention"
                 ),
                 tasks.create_task(centre.shares.run(), name="shares"),
-                tasks.create_task(_beat(centre), name="heartbeat"),
+                tasks.create_task(_beat(centre, outside), name="heartbeat"),
                 tasks.create_task(_tick(centre, ticked), name="tick"),
                 tasks.create_task(_reload(centre, reload), name="reload"),
                 tasks.create_task(
@@ -256,14 +257,14 @@ async def _publish_config(rpc: Link, topics: RoomTopics, document: ConfigDocumen
     await rpc.publish(topics.config, b"" if document is None else document, retain=True)
 
 
-async def _beat(centre: Centre) -> None:
+async def _beat(centre: Centre, http: SafeHttp) -> None:
     """Tell whoever watches us that we are well, where the configuration names somebody."""
 
     async def is_well() -> bool:
         return all((await centres.parts(centre)).values())
 
     if address := centre.config.notices.heartbeat_url:
-        await heartbeat.run(SafeHttp(centre.config.fetch), address, is_well)
+        await heartbeat.run(http, address, is_well)
 
 
 async def _tick(centre: Centre, ticked: list[float]) -> None:

@@ -23,7 +23,7 @@ import httpx
 from controller.config import FetchConfig
 from controller.name_lookups import NameLookups
 from controller.own_networks import own_networks
-from protocol.errors import FetchError
+from protocol.errors import ConfigError, FetchError
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it writes every address at INFO; a calendar's is a secret
 
@@ -95,12 +95,17 @@ class SafeHttp:
     """
 
     def __init__(self, config: FetchConfig, resolve: Resolver | None = None, *, deadline_s: float = DEADLINE_S) -> None:
+        """Raise ConfigError for certificates that are none."""
         self._config = config
         self._resolve = resolve or NameLookups().resolve
         self._deadline_s = deadline_s
         self._tls = ssl.create_default_context()
         if config.ca_file is not None:
-            self._tls.load_verify_locations(config.ca_file)
+            try:
+                self._tls.load_verify_locations(config.ca_file)
+            except OSError as error:  # ssl.SSLError is one
+                msg = f"[fetch] ca_file {config.ca_file} cannot be read as certificates ({error})"
+                raise ConfigError(msg) from error
 
     async def get(self, address: str, headers: Mapping[str, str] | None = None, *, most_bytes: int) -> Answer:
         """Return what is at ``address``, after at most MOST_REDIRECTS redirects, each judged as the first.

@@ -12,6 +12,7 @@ import pytest
 from controller import heartbeat
 from controller.config import FetchConfig, NoticesConfig
 from controller.safe_http import SafeHttp
+from protocol.errors import ConfigError
 from tests.broker import Broker
 from tests.integration.controller.scripted import centre_config, register, running_centre
 from tests.outside import outside, saying
@@ -32,6 +33,14 @@ async def test_a_centre_that_is_well_tells_it(tmp_path: Path, broker: Broker) ->
         async with running_centre(config):
             await until(lambda: bool(server.asked), "the first heartbeat", 20)
     assert (server.asked[0].method, server.asked[0].target) == ("GET", "/ping/1f2e")
+
+
+async def test_an_authority_that_is_none_is_one_sentence(tmp_path: Path, broker: Broker) -> None:
+    fetch, notices = FetchConfig(ca_file=tmp_path / "none.pem"), NoticesConfig(heartbeat_url="https://192.0.2.1/")
+    config = centre_config(tmp_path / "centre", broker, fetch=fetch, notices=notices)
+    with pytest.raises(ConfigError, match=r"\[fetch\] ca_file .*none\.pem"):
+        async with running_centre(config):
+            pass
 
 
 async def test_it_stays_away_when_the_centre_is_not_well_and_a_refusal_is_told_once(
