@@ -131,7 +131,7 @@ def _over(below: Tables, above: Tables) -> dict[str, Any]:
 class SettingsChange(Wire):
     """One key that is other than it was; None is: not set."""
 
-    path: str = Field(max_length=300)
+    path: str = Field(max_length=MOST_BYTES)
     before: JsonValue = None
     after: JsonValue = None
 
@@ -156,8 +156,14 @@ def _leaves(tables: Tables, path: tuple[str, ...] = ()) -> Iterable[tuple[tuple[
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Compare as JSON does: true is not 1."""
-    return type(one) is type(other) and bool(one == other)
+    """Compare as JSON does, also within lists: true is not 1."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, Mapping):
+        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
+    return bool(one == other)
 
 
 def _checked(tables: dict[str, JsonValue]) -> dict[str, JsonValue]:

@@ -92,6 +92,12 @@ def test_a_difference_is_told_by_path() -> None:
     ]
 
 
+def test_a_difference_is_found_within_lists_and_under_long_names() -> None:
+    name = "x" * 400
+    changes = diff({"mask": [{"on": True}]}, {"mask": [{"on": 1}], "camera": {name: 1}})
+    assert [change.path for change in changes] == [f"camera.{name}", "mask"]
+
+
 @pytest.mark.parametrize(
     "key",
     ["password", "Password", "PASSWORD", "rtsp_password", "password_text", "api_key", "apiKey", "HTTPKey",
