@@ -13,13 +13,10 @@ from agent.streams.datagrams import Burst, headers
 from agent.streams.encoders import EncodedFrame
 from agent.streams.history import RepairBudget
 from agent.streams.lanes import Lane, Track
-from agent.streams.pacing import Pacer, pace_bps
+from agent.streams.pacing import LATE_S, Pacer, pace_bps
 from agent.streams.senders import AiortcSender
 from agent.streams.wire import Report, TakenSender
 from agent.streams.wire_path import DirectPath, Numbers
-
-LATE_S = 0.005
-"""A timer that comes at most so late is made up for."""
 
 
 class DirectSender(AiortcSender):

@@ -17,6 +17,7 @@ from agent.streams.datagrams import Burst, Headers
 from agent.streams.encoders import EncodedFrame
 from agent.streams.fan_loop import Rows
 from agent.streams.history import KEPT_BURSTS, KEPT_PACKETS, KEPT_S, History, Sent, Stretch
+from agent.streams.pacing import LATE_S
 from agent.streams.wire_path import PROTECT, DirectPath, Numbers
 
 log = logging.getLogger(__name__)
@@ -108,10 +109,11 @@ class Column:
         self._track.call_at(self._due_mono_s, self._leave_next)
 
     def _leave_next(self) -> None:
-        if self._waiting and self._track.now() >= self._due_mono_s:  # else it has left, and another call will come
+        now_s, due_mono_s = self._track.now(), self._due_mono_s
+        if self._waiting and now_s >= due_mono_s:  # else it has left, and another call will come
             self.send(*self._waiting.popleft())
             if self._waiting:
-                self._leave_later(self._due_mono_s)
+                self._leave_later(now_s if now_s - due_mono_s > LATE_S else due_mono_s)
 
     def flush(self) -> None:
         """Send what waits at once: the next frame comes, or somebody comes or goes in the middle of this one."""

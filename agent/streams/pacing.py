@@ -17,6 +17,8 @@ UNKNOWN_BPS = 12_000_000
 TIMER_S = 0.001
 """uvloop's timers count in milliseconds: one for less is called at once, again and again until the time has come. Who
 is late by that makes up for it."""
+LATE_S = 0.005
+"""A timer that comes at most so late is made up for; after more, what it held up would leave at once."""
 
 
 def pace_bps(estimate_bps: int | None) -> float:

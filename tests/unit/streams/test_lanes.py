@@ -149,6 +149,22 @@ def test_a_large_picture_leaves_to_those_in_step_together_spread_over_the_time_o
     assert [is_in_step(feed, room.camera) for feed in room.feeds] == [True, True, True, False]
 
 
+def test_a_loop_that_was_late_does_not_send_the_rest_of_a_large_picture_at_once() -> None:
+    room = Class()
+    room.begin()
+    room.play(large(1), packets=3 * BURST_PACKETS)
+    for viewer in room.viewers:
+        viewer.mono_s += 1.05 * SPREAD_S
+    for bursts in (2, 3):
+        for viewer in room.viewers:
+            viewer.wait(0)
+        assert [len(viewer.packets) for viewer in room.viewers] == [bursts * BURST_PACKETS] * 4
+        for viewer in room.viewers:
+            viewer.wait(1.05 * SPREAD_S / 2)
+    for viewer in room.viewers:
+        assert [p.marker for p in viewer.arrived()] == [0] * 29 + [1]
+
+
 def test_a_large_picture_leaves_whole_though_the_next_one_comes_or_somebody_wants_another_layer() -> None:
     room = Class()
     room.begin()
