@@ -120,7 +120,7 @@ async def until_view(room: Room, wanted: Callable[[dict[str, Any]], object]) -> 
 
 
 async def press_microphone(room: Room, device: str) -> dict[str, Any]:
-    """Take another microphone, and return the view; one that has just missed its turn on a busy machine is taken again."""
+    """Take another microphone and return the view; one that a busy machine passed over just then is taken again."""
     async with asyncio.timeout(20):
         while True:
             answer = (await room.press("lesson/microphone", {"id": device})).json()
