@@ -46,8 +46,9 @@ def people(told: Told) -> People:
 
 
 @pytest.fixture
-async def room(people: People) -> AsyncIterator[Room]:
-    async with open_room(StreamSettings(viewer_silence_s=1.5), people=people) as opened:
+async def room(people: People, request: pytest.FixtureRequest) -> AsyncIterator[Room]:
+    silence_s = getattr(request, "param", 1.5)
+    async with open_room(StreamSettings(viewer_silence_s=silence_s), people=people) as opened:
         opened.feed(film(opened.publisher, "camera"))
         opened.feed(speak(opened.publisher))
         yield opened
@@ -183,6 +184,7 @@ async def test_a_page_that_opens_channels_without_end_is_shown_out(room: Room, p
     await lina.close()
 
 
+@pytest.mark.parametrize("room", [30.0], indirect=True, ids=["patient"])  # the flood and Lina share one busy loop
 @pytest.mark.parametrize(
     ("step", "flags"), [(1, 0), (2, SCTP_DATA_FIRST_FRAG), (2, SCTP_DATA_FIRST_FRAG | SCTP_DATA_LAST_FRAG)]
 )
