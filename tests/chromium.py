@@ -20,7 +20,7 @@ FLAGS = (
     "--autoplay-policy=no-user-gesture-required",
 )
 PRESENTED_JS = Path(__file__).with_name("presented.js")
-_BROKEN_LINE = re.compile(r"^Failed to load resource: net::ERR_(CONNECTION|INCOMPLETE|EMPTY|CONTENT_LENGTH)_")
+_BROKEN_LINE = re.compile(r"^Failed to load resource: net::ERR_(CONNECTION|SOCKET|INCOMPLETE|EMPTY|CONTENT_LENGTH)_")
 _REFUSED = re.compile(r"^Failed to load resource: .* status of (4\d\d|5\d\d)")
 
 
