@@ -333,9 +333,12 @@ export class Attendance extends EventTarget {
       } catch (error) {
         next.close();
         if (this.next === next) this.next = null;
-        this.isRerouting = false; // the old one does, or its loss is told
         tries += 1;
-        if (!(await this.shallGoOn(error))) break;
+        // Beside one that does, nothing is told: a network that has just come back may need a second try, not a tenth.
+        const isBeside = this.isReceiving();
+        this.isRerouting = this.isRerouting && isBeside && tries < OFFER_TIMEOUTS_MS.length;
+        if (this.isRerouting) await this.backoff.wait();
+        else if (!(await this.shallGoOn(error))) break;
         continue;
       }
       tries = 0;

@@ -330,6 +330,33 @@ test('an offer that is stuck in a line that was down is given up once the line i
     assert.ok(Date.now() - backAt < 2500, Date.now() - backAt + ' ms');
   }));
 
+test('on another network a connection is tried again beside the one that does, then left at that', () =>
+  attending(async ({ centre, room, attendance }) => {
+    centre.tell('open');
+    await until(() => attendance.current, 'connected');
+    const first = attendance.current;
+    const lines = [];
+    attendance.addEventListener('line', (event) => lines.push(event.detail.state));
+    room.deafTo = ['u1'];
+    attendance.reroute();
+    await until(() => room.offers.length === 2, 'offered beside it');
+    await until(() => !attendance.next, 'no media came');
+    room.deafTo = [];
+    await until(() => attendance.current !== first, 'tried again');
+    assert.deepEqual(lines, ['connected']);
+    await until(() => !attendance.isConnecting, 'at rest');
+
+    const second = attendance.current;
+    centre.troubles = [503, 503, 503]; // a new ticket would have new credentials, which this room hears
+    room.deafTo = ['u1', 'u2', 'u3'];
+    const before = room.offers.length;
+    attendance.reroute();
+    await until(() => !attendance.isConnecting, 'given up');
+    assert.equal(room.offers.length, before + 3);
+    assert.equal(attendance.current, second);
+    assert.deepEqual(lines, ['connected']);
+  }));
+
 test('who has waited for hours offers with new TURN credentials, under the same name', () =>
   attending(async ({ centre, room, clock }) => {
     clock.ms += 11.5 * HOUR_MS;
