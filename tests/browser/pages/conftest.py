@@ -36,6 +36,11 @@ async def assert_accessible(page: Page, *, enhanced: bool = False) -> None:
     assert await page.evaluate(_AXE_JS, enhanced) == []
 
 
+async def in_its_own_fonts(page: Page) -> None:
+    """Wait until what is shown is drawn in the fonts that it asks for: others are wider, for a moment."""
+    await page.evaluate("async () => { document.body.getBoundingClientRect(); await document.fonts.ready; }")
+
+
 async def assert_fits(page: Page) -> None:
     """Assert that nothing has to be scrolled sideways."""
     assert await page.evaluate(_TOO_WIDE_JS) <= 0

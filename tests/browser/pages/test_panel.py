@@ -14,7 +14,7 @@ from protocol.messages import (
     Text,
 )
 from protocol.panel import PanelFraming, PanelPtz, PanelScreen, PanelSummary
-from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits
+from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits, in_its_own_fonts
 from tests.browser.pages.panel_room import (
     BUSY,
     IDLE,
@@ -89,6 +89,7 @@ async def test_a_lesson_fills_the_screen_and_nothing_of_it_is_below(
     await shown(page)
 
     async def boxes() -> dict[str, Any]:
+        await in_its_own_fonts(page)
         found: dict[str, Any] = await page.evaluate(_BOXES_JS)
         for name in ("board", "camera"):
             assert found[name]["width"] == pytest.approx(found[name]["height"] * 16 / 9, abs=2), name
@@ -179,6 +180,7 @@ async def test_three_pupils_are_in_sight_and_nothing_lies_over_anything(
     for name, told in views.items():
         server.push("panel", told.model_copy(update={"room_name": name}))
         await expect(page.locator("h1")).to_have_text(name)
+        await in_its_own_fonts(page)
         whole, below, over = await page.evaluate(_LIST_JS)
         assert (over, below) == ([], 0), name
         assert whole >= 3, name
@@ -219,6 +221,7 @@ async def test_nobody_scrolls_for_start_nor_for_what_is_wrong(
         full = {**STATES[name].model_dump(), "room_name": name, "ptz": turning, "summary": after}
         server.push("panel", but(**full))
         await expect(page.locator("h1")).to_have_text(name)
+        await in_its_own_fonts(page)
         assert await page.evaluate("document.documentElement.scrollHeight - innerHeight") <= 0, name
         for wanted in ("#start", "#copy", *(("#test",) if name in ("idle", "after") else (".test-steps li",))):
             box = await page.locator(wanted).first.bounding_box()

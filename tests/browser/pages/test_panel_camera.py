@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 
 from protocol.messages import OnAir, Problem
 from protocol.panel import PanelMasks, PanelPreset, PanelPtz, PanelView
-from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits
+from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits, in_its_own_fonts
 from tests.browser.pages.panel_room import IDLE, LIVE, NOW, PIXEL, PUPILS, room, sent, shown
 from tests.browser.pages.stub import PageServer, refusal
 from tests.chromium import Complaints
@@ -100,6 +100,7 @@ async def test_the_views_find_their_place_in_a_lesson_that_fills_the_screen(
     for name, view in {"nobody": nobody, "told": told, "unlocked": unlocked, "live": TURNS}.items():
         server.push("panel", but(view, room_name=name))
         await expect(page.locator("h1")).to_have_text(name)
+        await in_its_own_fonts(page)
         names = (".side .picture", ".views", ".pupils", ".access", ".acts")
         boxes = [await page.locator(one).bounding_box() for one in names]
         for above, below in pairwise(boxes):
