@@ -96,7 +96,42 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help=_say("un objet JSON", "one JSON object"))
     doctor.set_defaults(act=_doctor)
     _add_devices(commands)
+    _add_gate(commands)
     return top
+
+
+def _add_gate(commands: Any) -> None:
+    gate = commands.add_parser(
+        "gate",
+        help=_say("dit si une mise à jour laisse la salle en bon état", "say whether an update leaves the room well"),
+        description=_say(
+            "Sans --against : affiche l’état de la salle, un objet JSON. Avec : surveille la salle et rend 0 si ce qui "
+            "allait bien avant va toujours bien, 1 sinon. Appelé par estrade-update.",
+            "Without --against: print how the room is, as one JSON object. With it: watch the room, and return 0 if "
+            "what was well before still is, otherwise 1. Called by estrade-update.",
+        ),
+    )
+    gate.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=_say(
+            "configuration de l’agent (/etc/estrade/agent.toml)", "the agent's configuration (/etc/estrade/agent.toml)"
+        ),
+    )
+    gate.add_argument(
+        "--against", type=Path, metavar="FILE", help=_say("l’état d’avant", "how the room was before the update")
+    )
+    gate.add_argument(
+        "--seconds", type=float, default=120.0, metavar="S", help=_say("durée en secondes (120)", "for how long (120)")
+    )
+    gate.set_defaults(act=_gate)
+
+
+def _gate(given: argparse.Namespace) -> int:
+    from estrade import gate
+
+    return gate.run(given.config, against=given.against, seconds=given.seconds)
 
 
 def _add_devices(commands: Any) -> None:
