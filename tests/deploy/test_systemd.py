@@ -27,6 +27,7 @@ UNITS = (
     ISSUER,
     "estrade-helper.socket",
     HELPER,
+    "estrade-update.service",
 )
 COMMANDS = ("estrade-agent", "estrade-controller", "estrade-helper")
 
@@ -123,7 +124,7 @@ def test_our_programs_take_the_arguments_that_units_give(deploy: Path, unit: str
         assert path is not None, f"{program} is not a command of the distribution"
         done = subprocess.run([path, *arguments, "--help"], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
-    assert ours or unit in ("estrade-kiosk.service", "estrade-crl-install.service")
+    assert ours or unit in ("estrade-kiosk.service", "estrade-crl-install.service", "estrade-update.service")
 
 
 @pytest.mark.parametrize("unit", [ISSUER, HELPER])
