@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from controller.accounts.passwords import hash_password, random_password
 from controller.config import ControllerConfig, load
 from controller.fleet import Fleet
 from controller.keys import load_keys
 from controller.lessons import LessonBook
-from controller.signin import hash_password, random_password
 from controller.store.accounts import Account, AuditRecord, Grant, widest
 from controller.store.rooms import RoomRecord
 from controller.store.store import Store, open_store

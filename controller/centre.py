@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from controller.accounts.sign_ins import SignIns
 from controller.audit import Audit
 from controller.config import ControllerConfig
 from controller.fleet import Fleet
@@ -20,7 +21,6 @@ from controller.metrics import Metrics
 from controller.screens import ScreenCodes
 from controller.shares import Shares
 from controller.signalling import Caller, Signalling
-from controller.signin import SignIns
 from controller.store.store import Store
 from controller.throttle import FailureThrottle, RateThrottle
 from controller.tickets import Tickets

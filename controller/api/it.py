@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from controller.accounts.grants import Permission
+from controller.accounts.sign_ins import LONGEST, token_sha256
 from controller.api.security import (
     by,
     centre_of,
@@ -24,7 +25,6 @@ from controller.api.security import (
     who_of,
 )
 from controller.centre import Centre
-from controller.signin import LONGEST, token_sha256
 from controller.store.accounts import widest
 from controller.store.events import EventRecord
 from protocol.errors import EstradeError, StoreError

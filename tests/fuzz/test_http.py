@@ -23,8 +23,8 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 
+from controller.accounts.passwords import hash_password
 from controller.api.app import ROUTERS
-from controller.signin import hash_password
 from controller.store.accounts import Account, Grant
 from controller.store.store import open_store
 from tests.broker import Broker

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.signin import hash_password
+from controller.accounts.passwords import hash_password
 from controller.store.accounts import Account, Grant
 from controller.store.rooms import RoomRecord
 from controller.store.store import open_store

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from controller.accounts.passwords import hash_password
 from controller.config import ControllerConfig
-from controller.signin import hash_password
 from controller.store.accounts import Account, Grant
 from controller.store.rooms import RoomRecord
 from controller.store.store import Store, open_store

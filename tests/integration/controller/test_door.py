@@ -12,12 +12,12 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from controller.accounts.grants import Permission
+from controller.accounts.passwords import hash_password
 from controller.api import errors
 from controller.api.app import ROUTERS
 from controller.api.security import HEADERS, MOST_BODY_BYTES, STRICT_POLICY, Wrapping, permission_of
 from controller.centre import ARRIVALS_AT_ONCE
 from controller.sdp import MOST_SDP_BYTES
-from controller.signin import hash_password
 from controller.store.accounts import Account, Grant
 from controller.store.store import open_store
 from tests.integration.controller.scripted import OFFER, ROOM, SDP, RunningCentre, ScriptedRoom, now

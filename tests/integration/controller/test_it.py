@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from controller.accounts.grants import Permission
+from controller.accounts.passwords import hash_password
+from controller.accounts.sign_ins import IDLE, token_sha256
 from controller.api.app import ROUTERS
 from controller.api.security import permission_of
-from controller.signin import IDLE, hash_password, token_sha256
 from controller.store.accounts import Account, Grant
 from controller.store.events import EventRecord
 from controller.store.rooms import RoomRecord

@@ -1,4 +1,4 @@
-"""Signing in: Argon2id passwords, opaque tokens of which only the SHA-256 is stored, and limits on guessing."""
+"""Signing in: opaque tokens of which only the SHA-256 is stored, and limits on guessing."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ import hashlib
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import cache
 
-from argon2 import PasswordHasher
-from argon2.exceptions import Argon2Error, InvalidHashError
-
+from controller.accounts.passwords import hash_password, is_outdated, is_right
 from controller.store.accounts import Account, Grant, SignedInRecord
 from controller.store.store import Store
 from controller.throttle import FailureThrottle, address_key
@@ -24,32 +21,6 @@ _SEEN_EVERY = timedelta(minutes=5)
 """Noting each request would be a write for each request."""
 _AT_ONCE = 2
 """One check takes about 130 ms of a core and 64 MiB (measured)."""
-
-_hasher = PasswordHasher()
-
-
-def hash_password(password: str) -> str:
-    """Return the Argon2id hash of a password. Blocking, about 130 ms."""
-    return _hasher.hash(password)
-
-
-def random_password() -> str:
-    """Return a password to be printed once: 100 bits, in groups that can be read aloud."""
-    alphabet = "abcdefghjkmnpqrstuvwxyz23456789"
-    return "-".join("".join(secrets.choice(alphabet) for _ in range(5)) for _ in range(4))
-
-
-@cache
-def _nobodys_hash() -> str:
-    return _hasher.hash(secrets.token_hex(16))
-
-
-def _is_right(password_hash: str | None, password: str) -> bool:
-    """Check a password; for nobody (None) it takes as long and is never right."""
-    try:
-        return _hasher.verify(password_hash or _nobodys_hash(), password) and password_hash is not None
-    except (Argon2Error, InvalidHashError):
-        return False
 
 
 def token_sha256(token: str) -> str:
@@ -93,12 +64,12 @@ class SignIns:
         self._by_address.fail(address)
         account = await self._store.accounts.get(name)
         async with self._hashing:
-            is_right = await asyncio.to_thread(_is_right, account.password_hash if account else None, password)
-        if account is None or account.password_hash is None or not is_right:
+            has_it = await asyncio.to_thread(is_right, account.password_hash if account else None, password)
+        if account is None or account.password_hash is None or not has_it:
             raise AccessError("the name or the password is wrong", code="sign-in-failed")
         self._by_name.forgive(by_name)
         self._by_address.forgive(address)
-        if _hasher.check_needs_rehash(account.password_hash):
+        if is_outdated(account.password_hash):
             async with self._hashing:
                 fresh = await asyncio.to_thread(hash_password, password)
             await self._store.accounts.put(Account(account.name, account.grants, fresh), now=self._now())
