@@ -79,6 +79,22 @@ def _ask_password(*, from_stdin: bool) -> str:
     return password
 
 
+def reset_totp(options: argparse.Namespace) -> int:
+    """``user totp-reset``: take an account's second step away; every browser signed in with it is signed out."""
+    name = options.name.strip()
+
+    async def work(store: Store) -> None:
+        if await store.accounts.get(name) is None:
+            raise ConfigError(f'there is no account "{name}"; user list names them', code="args-invalid")
+        had_one = await store.second_steps.end(name)
+        if had_one:
+            await _note(store, "totp.reset", name)
+        _say(options, f"{name}: {'the second step is gone' if had_one else 'has no second step'}", {"reset": had_one})
+
+    _with_store(load(options.config), work)
+    return 0
+
+
 def list_users(options: argparse.Namespace) -> int:
     """``user list``."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from controller.accounts.second_step import SecondStep
 from controller.accounts.sign_ins import SignIns
 from controller.audit import Audit
 from controller.config import ControllerConfig
@@ -56,6 +57,7 @@ class Centre:
     shares: Shares
     screens: ScreenCodes
     sign_ins: SignIns
+    second_step: SecondStep
     audit: Audit
     metrics: Metrics
     codes: FailureThrottle
@@ -104,6 +106,7 @@ def build(
     screens = ScreenCodes(keys, book, public_url=public_url, mono=mono)
     ingest = Ingest(store, fleet, book, hub, ice, shares, screens, instance=config.instance, now=now, mono=mono)
     signalling = Signalling(caller, config.instance, fleet, book, keys, ice, media_server)
+    second_step = SecondStep(store, keys, mono=mono, now=now, public_url=public_url)
     return Centre(
         config=config,
         store=store,
@@ -118,7 +121,8 @@ def build(
         ingest=ingest,
         shares=shares,
         screens=screens,
-        sign_ins=SignIns(store, mono=mono, now=now, on_sign_out=hub.signed_out),
+        sign_ins=SignIns(store, second_step, mono=mono, now=now, on_sign_out=hub.signed_out),
+        second_step=second_step,
         audit=Audit(store, now=now),
         metrics=Metrics(fleet, hub, ingest, store),
         codes=FailureThrottle(mono),

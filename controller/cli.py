@@ -55,6 +55,9 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
     how.add_argument("--random", action="store_true", help="make a password and print it, once")
     add_user.set_defaults(act=_user_add)
+    reset = user.add_parser("totp-reset", help="take an account's second step away, when app and codes are lost")
+    reset.add_argument("name")
+    reset.set_defaults(act=_user_totp_reset)
     user.add_parser("list", help="accounts and roles").set_defaults(act=_user_list)
 
     room = acts.add_parser("room", help="rooms of this centre").add_subparsers(required=True, metavar="ACT")
@@ -235,6 +238,12 @@ def _user_add(options: argparse.Namespace) -> int:
     from controller.administration import add_user
 
     return add_user(options)
+
+
+def _user_totp_reset(options: argparse.Namespace) -> int:
+    from controller.administration import reset_totp
+
+    return reset_totp(options)
 
 
 def _user_list(options: argparse.Namespace) -> int:

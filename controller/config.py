@@ -186,6 +186,14 @@ class NoticesConfig(Section):
         return value
 
 
+class AccountsConfig(Section):
+    """``[accounts]``: what is asked of people who sign in with a password of this centre."""
+
+    totp_for_admins: bool = Field(
+        default=False, description="an administrator without a second step may do nothing but set one up"
+    )
+
+
 class ControllerConfig(Section):
     """The whole file."""
 
@@ -206,6 +214,7 @@ class ControllerConfig(Section):
     shares: SharesConfig = SharesConfig()
     fetch: FetchConfig = FetchConfig()
     notices: NoticesConfig = NoticesConfig()
+    accounts: AccountsConfig = AccountsConfig()
 
     @field_validator("database_url")
     @classmethod

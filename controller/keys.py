@@ -1,4 +1,5 @@
-"""The centre's one secret and all that is derived from it: codes, standing links, tickets, viewers' ids.
+"""The centre's one secret and all that is derived from it: codes, standing links, tickets, viewers' ids, and the keys
+of what the database holds sealed.
 
 The database holds no code and no link, only the ids they are derived from: a stolen copy of it opens no lesson. The
 secret is a file of 32 bytes in ``state_dir`` (mode 0600); controllers that share a database share it. Losing it turns
@@ -14,6 +15,8 @@ import os
 import secrets
 import unicodedata
 from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
 
 from protocol.errors import ConfigError
 
@@ -52,6 +55,21 @@ class Keys:
     def ticket_key(self) -> bytes:
         """Return the key that tickets are signed with."""
         return self._derive("ticket")
+
+    def seal(self, data: bytes, purpose: str, *parts: str, at_s: int) -> bytes:
+        """Return ``data`` so that only `unseal` with the same purpose and parts reads it; ``at_s`` since 1970."""
+        return self._sealer(purpose, *parts).encrypt_at_time(data, at_s)
+
+    def unseal(self, sealed: bytes, purpose: str, *parts: str, at_s: int = 0, ttl_s: int | None = None) -> bytes | None:
+        """Return what was sealed, None for what was not sealed so, or longer than ``ttl_s`` before ``at_s``."""
+        sealer = self._sealer(purpose, *parts)
+        try:
+            return sealer.decrypt(sealed) if ttl_s is None else sealer.decrypt_at_time(sealed, ttl_s, at_s)
+        except InvalidToken:
+            return None
+
+    def _sealer(self, purpose: str, *parts: str) -> Fernet:
+        return Fernet(base64.urlsafe_b64encode(self._derive(f"sealed-{purpose}", *parts)))
 
     def holder(self, room: str, jti: str) -> str:
         """Return by what the room may know the connections of one ticket, and no more than that."""

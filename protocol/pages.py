@@ -107,6 +107,9 @@ class SignIn(Body):
 
     name: str = Field(min_length=1, max_length=80)
     password: str = Field(min_length=1, max_length=200)
+    code: str | None = Field(
+        default=None, max_length=40, description="of the second step: the app's or a recovery code"
+    )
 
 
 class SessionView(Wire):
@@ -114,6 +117,37 @@ class SessionView(Wire):
 
     name: str
     role: Literal["admin", "teacher", "viewer"]
+    second_step: Literal["on", "off", "missing", "elsewhere"] = Field(
+        default="off",
+        description="missing: the centre wants one, and nothing else goes before; elsewhere: the provider's matter",
+    )
+
+
+class SecondStepSetUp(Wire):
+    """``POST /api/v1/session/totp``: what an authenticator app needs."""
+
+    secret: str = Field(description="base32, for an app without a camera")
+    qr: str = Field(description="the same as a picture: an SVG in a data: address")
+    pending: str = Field(description="to be sent back with the first code")
+
+
+class SecondStepBegin(Body):
+    """``PUT /api/v1/session/totp``."""
+
+    pending: str = Field(min_length=1, max_length=400)
+    code: str = Field(min_length=1, max_length=40)
+
+
+class SecondStepEnd(Body):
+    """``POST /api/v1/session/totp/end``."""
+
+    code: str = Field(min_length=1, max_length=40)
+
+
+class RecoveryCodes(Wire):
+    """Answer to ``PUT /api/v1/session/totp``: shown this once; each opens the second step once."""
+
+    codes: tuple[str, ...]
 
 
 class RoomView(Wire):

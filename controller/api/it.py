@@ -7,7 +7,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -15,17 +15,19 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from controller.accounts.grants import Permission
-from controller.accounts.sign_ins import LONGEST, token_sha256
+from controller.accounts.sign_ins import token_sha256
 from controller.api.security import (
     by,
     centre_of,
     client_address,
     cookie_name,
+    give_cookie,
     guarded,
+    lacks_second_step,
     who_of,
 )
 from controller.centre import Centre
-from controller.store.accounts import widest
+from controller.store.accounts import SignedInRecord, widest
 from controller.store.events import EventRecord
 from protocol.errors import EstradeError, StoreError
 from protocol.messages import CheckSeen, LessonMute, LessonPropose, LessonStop
@@ -59,32 +61,34 @@ async def sign_in(body: SignIn, request: Request, response: Response) -> Session
     """Sign in; the token goes into a cookie that no script can read."""
     centre = centre_of(request)
     try:
-        token, grants = await centre.sign_ins.sign_in(body.name, body.password, client_address(request))
+        token, who = await centre.sign_ins.sign_in(body.name, body.password, client_address(request), body.code)
     except EstradeError as error:
-        if error.code == "sign-in-failed":  # a name that is none may be a password typed in the wrong place
+        if error.code == "totp-wrong":
+            await centre.audit.note(body.name, "sign-in", "", error.code)
+        elif error.code == "sign-in-failed":  # a name that is none may be a password typed in the wrong place
             is_known = await centre.store.accounts.get(body.name) is not None
             await centre.audit.note(body.name if is_known else "(unknown)", "sign-in", "", error.code)
         raise
-    await centre.audit.note(body.name, "sign-in", "", "ok")
-    name = cookie_name(centre)
-    response.set_cookie(
-        name,
-        token,
-        max_age=int(LONGEST.total_seconds()),
-        path="/",
-        secure=name.startswith("__Host-"),
-        httponly=True,
-        samesite="lax",
-    )
+    await centre.audit.note(who.name, "sign-in", "", "ok")
+    give_cookie(centre, response, token)
     response.headers["Cache-Control"] = "no-store"
-    return SessionView(name=body.name, role=widest(grants))
+    return _session_view(centre, who)
 
 
 @router.get("/session", dependencies=[guarded(Permission.SIGNED_IN)])
 async def session(request: Request) -> SessionView:
     """Say who is signed in."""
-    who = who_of(request)
-    return SessionView(name=who.name, role=widest(who.grants))
+    return _session_view(centre_of(request), who_of(request))
+
+
+def _session_view(centre: Centre, who: SignedInRecord) -> SessionView:
+    if not who.is_local:
+        second_step: Literal["on", "off", "missing", "elsewhere"] = "elsewhere"
+    elif who.has_second_step:
+        second_step = "on"
+    else:
+        second_step = "missing" if lacks_second_step(centre, who) else "off"
+    return SessionView(name=who.name, role=widest(who.grants), second_step=second_step)
 
 
 @router.delete("/session", dependencies=[guarded(Permission.PUBLIC)])

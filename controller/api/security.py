@@ -16,10 +16,12 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from controller.accounts.grants import EVERY_PLACE, GRANTED, Permission, Place, may
+from controller.accounts.sign_ins import LONGEST
 from controller.api.errors import BodyTooLargeError, internal, problem
 from controller.centre import Centre
 from controller.signalling import Holder
@@ -83,10 +85,23 @@ class Guard:
                 if who is None:
                     raise AccessError("sign in first")
                 if self.permission is not Permission.SIGNED_IN:
+                    check_second_step(centre, who)
                     place = await _place(centre, self.scope, request)
                     if not may(who.grants, self.permission, place):
                         raise AccessError("this account may not do that here", code="forbidden")
                 request.state.who = who
+
+
+def lacks_second_step(centre: Centre, who: SignedInRecord) -> bool:
+    """Say whether this account has to set its second step up before anything else."""
+    is_admin = any(grant.role == "admin" for grant in who.grants)
+    return centre.config.accounts.totp_for_admins and is_admin and who.is_local and not who.has_second_step
+
+
+def check_second_step(centre: Centre, who: SignedInRecord) -> None:
+    """Refuse an account that lacks what is asked of it; raise AccessError ``totp-missing``."""
+    if lacks_second_step(centre, who):
+        raise AccessError("administrators of this centre set up a second step first", code="totp-missing")
 
 
 async def _place(centre: Centre, scope: Part | None, request: Request) -> Place:
@@ -233,6 +248,20 @@ def _check_metrics(request: Request, centre: Centre) -> None:
 def cookie_name(centre: Centre) -> str:
     """``__Host-`` binds the cookie to this very host and to https; without https a browser would drop it."""
     return "__Host-estrade" if centre.public_url.startswith("https:") else "estrade"
+
+
+def give_cookie(centre: Centre, response: Response, token: str) -> None:
+    """Have the browser keep a token of `SignIns`, out of reach of any script."""
+    name = cookie_name(centre)
+    response.set_cookie(
+        name,
+        token,
+        max_age=int(LONGEST.total_seconds()),
+        path="/",
+        secure=name.startswith("__Host-"),
+        httponly=True,
+        samesite="lax",
+    )
 
 
 def client_address(request: Request) -> str:

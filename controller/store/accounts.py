@@ -44,12 +44,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class SignedInRecord:
-    """A browser that signed in."""
+    """A browser that signed in. ``is_local``: with a password of this centre."""
 
     name: str
     grants: tuple[Grant, ...]
     created_at: datetime
     seen_at: datetime
+    is_local: bool = True
+    has_second_step: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +111,21 @@ class Accounts:
 
     async def signed_in(self, token_sha256: str) -> SignedInRecord | None:
         """Return who holds the token, whatever its age; nobody when the account is switched off."""
-        query = select(SignedIn).join(User, User.name == SignedIn.user).where(User.is_off == false())
+        query = select(SignedIn, User).join(User, User.name == SignedIn.user).where(User.is_off == false())
         async with self._database.read() as db_session:
-            row = await db_session.scalar(query.where(SignedIn.token_sha256 == token_sha256))
-            if row is None:
+            found = (await db_session.execute(query.where(SignedIn.token_sha256 == token_sha256))).first()
+            if found is None:
                 return None
+            row, user = found
             grants = await _grants(db_session, row.user)
-            return SignedInRecord(row.user, grants.get(row.user, ()), row.created_at, row.seen_at)
+            return SignedInRecord(
+                row.user,
+                grants.get(row.user, ()),
+                row.created_at,
+                row.seen_at,
+                user.kind == "local",
+                user.totp_sealed is not None,
+            )
 
     async def seen(self, token_sha256: str, *, now: datetime) -> None:
         async def work(db_session: AsyncSession) -> None:

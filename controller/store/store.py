@@ -10,6 +10,7 @@ from controller.store.database import Database, open_database
 from controller.store.events import Events
 from controller.store.lessons import Lessons
 from controller.store.rooms import Rooms
+from controller.store.second_steps import SecondSteps
 
 
 class Store:
@@ -21,6 +22,7 @@ class Store:
         self.lessons = Lessons(database)
         self.events = Events(database)
         self.accounts = Accounts(database)
+        self.second_steps = SecondSteps(database)
 
 
 @contextlib.asynccontextmanager

@@ -103,10 +103,10 @@ export const answered = computed(() => {
 
 // --- signing in ----------------------------------------------------------------------------------------------------
 
-/** @param {string} name @param {string} password @returns {Promise<ApiError | null>} */
-export async function signIn(name, password) {
+/** @param {string} name @param {string} password @param {string | null} code @returns {Promise<ApiError | null>} */
+export async function signIn(name, password, code) {
   try {
-    session.value = await json('/api/v1/session', { json: { name, password } });
+    session.value = await json('/api/v1/session', { json: { name, password, code } });
     follow();
     return null;
   } catch (error) {
@@ -119,7 +119,7 @@ export async function signOut() {
   signedOut();
 }
 
-function signedOut() {
+export function signedOut() {
   if (line) line.close();
   line = null;
   rooms.value = null;
@@ -130,7 +130,7 @@ function signedOut() {
 }
 
 /** @param {unknown} error */
-function asApiError(error) {
+export function asApiError(error) {
   return error instanceof ApiError ? error : new ApiError('internal', String(error));
 }
 
@@ -145,6 +145,7 @@ function take(view) {
 
 /** Take the list, then follow what changes after it. */
 async function follow() {
+  if (session.value && session.value.second_step === 'missing') return;
   /** @type {RoomsView} */
   let list;
   try {
@@ -221,24 +222,26 @@ export async function actOn(room, act, body) {
   outcome.value = { room, act, error, at: Date.now(), proposal };
 }
 
+/** Find out who is signed in, as often as it takes, and follow. */
+export async function askWhoItIs() {
+  try {
+    session.value = await json('/api/v1/session');
+    follow();
+  } catch (error) {
+    const known = asApiError(error);
+    if (known.status === 401 || known.status === 403) session.value = null;
+    else {
+      listError.value = known;
+      setTimeout(askWhoItIs, 3000);
+    }
+  }
+}
+
 /** Load the words, find out who is signed in, and follow. */
 export async function begin() {
   setInterval(() => (now.value = Date.now()), 1000);
   document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && line && line.hurry());
   window.addEventListener('online', () => line && line.hurry());
-  const whoIsIt = async () => {
-    try {
-      session.value = await json('/api/v1/session');
-      follow();
-    } catch (error) {
-      const known = asApiError(error);
-      if (known.status === 401 || known.status === 403) session.value = null;
-      else {
-        listError.value = known;
-        setTimeout(whoIsIt, 3000);
-      }
-    }
-  };
-  whoIsIt();
+  askWhoItIs();
   while (!words.isLoaded) await words.load().catch(() => new Promise((resolve) => setTimeout(resolve, 1000)));
 }

@@ -833,6 +833,11 @@ export interface RecordingBody {
   on: boolean;
 }
 
+/** Answer to ``PUT /api/v1/session/totp``: shown this once; each opens the second step once. */
+export interface RecoveryCodes {
+  codes: string[];
+}
+
 /** ``POST /api/camera/release``: the button is let go; a hold of the same press that comes late is not followed. */
 export interface ReleaseBody {
   press: string;
@@ -1025,6 +1030,27 @@ export interface ScreenTold {
   life_s: number;
 }
 
+/** ``PUT /api/v1/session/totp``. */
+export interface SecondStepBegin {
+  pending: string;
+  code: string;
+}
+
+/** ``POST /api/v1/session/totp/end``. */
+export interface SecondStepEnd {
+  code: string;
+}
+
+/** ``POST /api/v1/session/totp``: what an authenticator app needs. */
+export interface SecondStepSetUp {
+  /** base32, for an app without a camera */
+  secret: string;
+  /** the same as a picture: an SVG in a data: address */
+  qr: string;
+  /** to be sent back with the first code */
+  pending: string;
+}
+
 /** ``POST /api/v1/rooms/{room}/seen``: an alarm that stays until somebody has seen it. */
 export interface SeenBody {
   check: string;
@@ -1112,6 +1138,8 @@ export interface SendingStopped {
 export interface SessionView {
   name: string;
   role: "admin" | "teacher" | "viewer";
+  /** missing: the centre wants one, and nothing else goes before; elsewhere: the provider's matter */
+  second_step: "on" | "off" | "missing" | "elsewhere";
 }
 
 /** One key that is other than it was; None is: not set. */
@@ -1155,6 +1183,8 @@ export type Sign = "off" | "open" | "live";
 export interface SignIn {
   name: string;
   password: string;
+  /** of the second step: the app's or a recovery code */
+  code?: string | null;
 }
 
 /** One thing that Start does, as it is done. */
@@ -1305,4 +1335,4 @@ export interface You {
 }
 
 /** Every stable error code. */
-export type ErrorCode = "internal" | "config-invalid" | "device-failed" | "device-not-found" | "device-busy" | "device-unsupported" | "device-protocol" | "device-password" | "device-ambiguous" | "preset-not-found" | "preset-void" | "device-timeout" | "device-lost" | "device-set-aside" | "device-no-signal" | "device-moved" | "device-not-now" | "device-permission" | "helper-failed" | "helper-not-there" | "helper-bad-request" | "helper-refused" | "helper-too-often" | "helper-lesson-runs" | "issuer-failed" | "issuer-not-there" | "issuer-bad-request" | "issuer-refused" | "issuer-too-often" | "disk-failed" | "recording-failed" | "recording-disk-full" | "recording-disk-slow" | "recording-cut" | "recording-not-found" | "recording-unreadable" | "share-not-found" | "share-full" | "share-offset" | "share-failed" | "recording-off" | "lesson-transition" | "selftest-not-now" | "lesson-not-found" | "lesson-not-started" | "lesson-ended" | "lesson-locked" | "not-admitted" | "pupil-not-found" | "proposal-none" | "room-not-found" | "room-offline" | "room-timeout" | "starting" | "offer-invalid" | "offer-too-large" | "offer-throttled" | "no-common-codec" | "viewer-not-found" | "viewer-limit" | "uplink-full" | "relay-off" | "media-server-unreachable" | "media-server-refused" | "hand-not-taken" | "speaker-in-room" | "somebody-speaks" | "screen-code-wrong" | "screen-code-used" | "screen-not-granted" | "screen-stopped" | "screen-replaced" | "screen-too-large" | "candidate-invalid" | "ice-restart-unsupported" | "broker-unavailable" | "broker-certificate" | "broker-not-authorised" | "broker-refused" | "message-too-large" | "command-failed" | "command-late" | "command-unknown" | "args-invalid" | "code-wrong" | "code-throttled" | "link-wrong" | "token-invalid" | "access-refused" | "sign-in-failed" | "sign-in-throttled" | "forbidden" | "cross-site" | "panel-token" | "panel-locked" | "pin-wrong" | "pin-throttled" | "not-found" | "method-not-allowed" | "body-invalid" | "body-too-large" | "unsupported-media-type" | "pki-missing" | "pki-unusable" | "csr-invalid" | "database-unavailable" | "database-unusable" | "port-taken" | "centre-unreachable" | "address-refused" | "fetch-failed" | "calendar-unreadable" | "calendar-too-large" | "already-running" | "no-network" | "not-ready" | "program-missing";
+export type ErrorCode = "internal" | "config-invalid" | "device-failed" | "device-not-found" | "device-busy" | "device-unsupported" | "device-protocol" | "device-password" | "device-ambiguous" | "preset-not-found" | "preset-void" | "device-timeout" | "device-lost" | "device-set-aside" | "device-no-signal" | "device-moved" | "device-not-now" | "device-permission" | "helper-failed" | "helper-not-there" | "helper-bad-request" | "helper-refused" | "helper-too-often" | "helper-lesson-runs" | "issuer-failed" | "issuer-not-there" | "issuer-bad-request" | "issuer-refused" | "issuer-too-often" | "disk-failed" | "recording-failed" | "recording-disk-full" | "recording-disk-slow" | "recording-cut" | "recording-not-found" | "recording-unreadable" | "share-not-found" | "share-full" | "share-offset" | "share-failed" | "recording-off" | "lesson-transition" | "selftest-not-now" | "lesson-not-found" | "lesson-not-started" | "lesson-ended" | "lesson-locked" | "not-admitted" | "pupil-not-found" | "proposal-none" | "room-not-found" | "room-offline" | "room-timeout" | "starting" | "offer-invalid" | "offer-too-large" | "offer-throttled" | "no-common-codec" | "viewer-not-found" | "viewer-limit" | "uplink-full" | "relay-off" | "media-server-unreachable" | "media-server-refused" | "hand-not-taken" | "speaker-in-room" | "somebody-speaks" | "screen-code-wrong" | "screen-code-used" | "screen-not-granted" | "screen-stopped" | "screen-replaced" | "screen-too-large" | "candidate-invalid" | "ice-restart-unsupported" | "broker-unavailable" | "broker-certificate" | "broker-not-authorised" | "broker-refused" | "message-too-large" | "command-failed" | "command-late" | "command-unknown" | "args-invalid" | "code-wrong" | "code-throttled" | "link-wrong" | "token-invalid" | "access-refused" | "sign-in-failed" | "sign-in-throttled" | "totp-needed" | "totp-wrong" | "totp-missing" | "totp-there" | "forbidden" | "cross-site" | "panel-token" | "panel-locked" | "pin-wrong" | "pin-throttled" | "not-found" | "method-not-allowed" | "body-invalid" | "body-too-large" | "unsupported-media-type" | "pki-missing" | "pki-unusable" | "csr-invalid" | "database-unavailable" | "database-unusable" | "port-taken" | "centre-unreachable" | "address-refused" | "fetch-failed" | "calendar-unreadable" | "calendar-too-large" | "already-running" | "no-network" | "not-ready" | "program-missing";

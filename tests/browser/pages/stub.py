@@ -63,7 +63,7 @@ class PageServer:
                 with suppress(ConnectionError):  # a page that goes cuts its lines
                     server._handle(self)
 
-            do_GET = do_POST = do_PATCH = do_DELETE = _any
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _any
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True

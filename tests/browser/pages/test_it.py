@@ -91,10 +91,10 @@ class Centre:
         self.server = server
         self.url = f"{server.url}/it/"
         self.is_signed_in = True
-        self._who = SessionView.model_validate({"name": "it", "role": role})
+        self.who = SessionView.model_validate({"name": "it", "role": role})
         server.events_path = "/api/v1/events"
         server.answers["/api/v1/session"] = self._session
-        server.answers["POST /api/v1/session"] = self._sign_in
+        server.answers["POST /api/v1/session"] = self.sign_in
         server.answers["DELETE /api/v1/session"] = self._sign_out
         server.answers["/api/v1/rooms"] = RoomsView(at=ago(0), rooms=tuple(rooms), cursor="e-1-1")
         for one in rooms:
@@ -103,13 +103,13 @@ class Centre:
             )
 
     def _session(self, body: bytes) -> Answer:
-        return self._who if self.is_signed_in else refusal("access-refused", 401)
+        return self.who if self.is_signed_in else refusal("access-refused", 401)
 
-    def _sign_in(self, body: bytes) -> Answer:
+    def sign_in(self, body: bytes) -> Answer:
         if json.loads(body)["password"] != "right":
             return refusal("sign-in-failed", 401)
         self.is_signed_in = True
-        return self._who
+        return self.who
 
     def _sign_out(self, body: bytes) -> Answer:
         self.is_signed_in = False

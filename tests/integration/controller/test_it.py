@@ -142,7 +142,7 @@ async def test_an_account_may_what_its_grants_say_where_they_say_it(
 
 async def test_the_cookie_is_out_of_reach_of_scripts_and_ends_with_signing_out(staffed: RunningCentre) -> None:
     answer = await staffed.http.post("/api/v1/session", json={"name": "admin", "password": "correct horse"})
-    assert answer.json() == {"name": "admin", "role": "admin"}
+    assert answer.json() == {"name": "admin", "role": "admin", "second_step": "off"}
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
