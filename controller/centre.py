@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from controller.accounts.oidc import OidcClient
 from controller.accounts.second_step import SecondStep
 from controller.accounts.sign_ins import SignIns
 from controller.audit import Audit
@@ -58,6 +59,9 @@ class Centre:
     screens: ScreenCodes
     sign_ins: SignIns
     second_step: SecondStep
+    oidc: OidcClient | None
+    """None where no provider is configured."""
+    oidc_failures: FailureThrottle
     audit: Audit
     metrics: Metrics
     codes: FailureThrottle
@@ -107,6 +111,7 @@ def build(
     ingest = Ingest(store, fleet, book, hub, ice, shares, screens, instance=config.instance, now=now, mono=mono)
     signalling = Signalling(caller, config.instance, fleet, book, keys, ice, media_server)
     second_step = SecondStep(store, keys, mono=mono, now=now, public_url=public_url)
+    oidc = OidcClient(config.oidc, keys, public_url=public_url, mono=mono, now=now) if config.oidc else None
     return Centre(
         config=config,
         store=store,
@@ -123,6 +128,8 @@ def build(
         screens=screens,
         sign_ins=SignIns(store, second_step, mono=mono, now=now, on_sign_out=hub.signed_out),
         second_step=second_step,
+        oidc=oidc,
+        oidc_failures=FailureThrottle(mono),
         audit=Audit(store, now=now),
         metrics=Metrics(fleet, hub, ingest, store),
         codes=FailureThrottle(mono),

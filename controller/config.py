@@ -194,6 +194,44 @@ class AccountsConfig(Section):
     )
 
 
+GrantText = Annotated[
+    str, StringConstraints(pattern=r"^(admin|teacher|viewer)( (territory|school|room):[a-z0-9][a-z0-9-]{0,47})?$")
+]
+Claim = Annotated[str, StringConstraints(pattern=r"^\S+$", max_length=200)]
+
+
+class OidcConfig(Section):
+    """``[oidc]``: an OpenID Connect provider whose accounts sign in here too, and may do what their groups may."""
+
+    issuer: str = Field(max_length=500, description="as the provider writes it of itself")
+    client_id: str = Field(min_length=1, max_length=200)
+    client_secret_file: Path = Field(description="the client's secret, alone in a file")
+    ca_file: Path | None = Field(default=None, description="the authority of its certificate, where not known here")
+    label: str = Field(default="SSO", min_length=1, max_length=40, description="what people call it, on the button")
+    scopes: tuple[Claim, ...] = Field(default=("openid", "profile"), max_length=16)
+    groups_claim: Claim = "groups"
+    name_claim: Claim = "preferred_username"
+    groups: dict[str, tuple[GrantText, ...]] = Field(
+        description='what each group may: "admin", or with a place "teacher school:college-1"'
+    )
+
+    @field_validator("issuer")
+    @classmethod
+    def _tls(cls, value: str) -> str:
+        parts = urlsplit(value)
+        is_here = parts.hostname in ("127.0.0.1", "::1", "localhost")
+        if not parts.hostname or parts.scheme not in (("https", "http") if is_here else ("https",)) or parts.query:
+            raise ValueError(f'"{value}" must be https://host/path')
+        return value
+
+    @field_validator("scopes")
+    @classmethod
+    def _openid(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "openid" not in value:
+            raise ValueError('must have "openid" among them')
+        return value
+
+
 class ControllerConfig(Section):
     """The whole file."""
 
@@ -215,6 +253,7 @@ class ControllerConfig(Section):
     fetch: FetchConfig = FetchConfig()
     notices: NoticesConfig = NoticesConfig()
     accounts: AccountsConfig = AccountsConfig()
+    oidc: OidcConfig | None = None
 
     @field_validator("database_url")
     @classmethod

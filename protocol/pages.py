@@ -123,6 +123,12 @@ class SessionView(Wire):
     )
 
 
+class OidcView(Wire):
+    """``GET /api/v1/oidc``: whether people sign in with another service too."""
+
+    label: str | None = Field(description="what they call it; null: there is none")
+
+
 class SecondStepSetUp(Wire):
     """``POST /api/v1/session/totp``: what an authenticator app needs."""
 

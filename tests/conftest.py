@@ -9,6 +9,7 @@ import pytest
 
 from controller.pki import CertificateAuthority
 from tests.broker import Broker
+from tests.oidc_provider import OidcProvider
 from tests.postgres import Postgres
 
 
@@ -25,6 +26,15 @@ def postgres() -> Iterator[Postgres]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def oidc_provider() -> Iterator[OidcProvider]:
+    """An OpenID provider for the whole run; it is there in a third of a second."""
+    provider = OidcProvider()
+    provider.start()
+    yield provider
+    provider.stop()
 
 
 @pytest.fixture

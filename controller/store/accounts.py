@@ -103,6 +103,26 @@ class Accounts:
 
         await self._database.write(work)
 
+    async def put_of_provider(self, name: str, subject: str, grants: tuple[Grant, ...], *, now: datetime) -> str | None:
+        """Give the account of a provider's ``subject`` these grants, and make it where there is none; return its name.
+
+        None where another account has ``name``, or where there is none yet and no grant to make one for.
+        """
+
+        async def work(db_session: AsyncSession) -> str | None:
+            row = await db_session.scalar(select(User).where(User.subject == subject))
+            if row is None:
+                if not grants or await db_session.get(User, name) is not None:
+                    return None
+                row = User(name=name, kind="oidc", subject=subject, added_at=now)
+                db_session.add(row)
+                await db_session.flush()
+            await db_session.execute(delete(GrantRow).where(GrantRow.user == row.name))
+            db_session.add_all(GrantRow(user=row.name, **asdict(grant)) for grant in grants)
+            return row.name
+
+        return await self._database.write(work)
+
     async def sign_in(self, name: str, token_sha256: str, *, now: datetime) -> None:
         async def work(db_session: AsyncSession) -> None:
             db_session.add(SignedIn(token_sha256=token_sha256, user=name, created_at=now, seen_at=now))

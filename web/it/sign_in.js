@@ -3,15 +3,27 @@
 import { html } from 'htm/preact';
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import { ApiError, json } from '../lib/api.js';
 import { say, signIn, switchLanguage, t } from './store.js';
 
-/** @typedef {import('../lib/api.js').ApiError} ApiError */
+/** @typedef {import('../lib/protocol').OidcView} OidcView */
 
 /** @type {import('@preact/signals').Signal<ApiError | null>} */
-const refusal = signal(null);
+const refusal = signal(broughtBack());
 const isSigningIn = signal(false);
 /** What was right, while a code is asked for. @type {import('@preact/signals').Signal<{name: string, password: string} | null>} */
 const first = signal(null);
+
+/** What people call the other service that signs them in; null where there is none. @type {import('@preact/signals').Signal<string | null>} */
+const other = signal(null);
+
+/** Why the way over the other service did not go through: it ends at our address, with a code, which is taken out of it. */
+function broughtBack() {
+  const code = new URLSearchParams(location.search).get('problem');
+  if (!code) return null;
+  window.history.replaceState(null, '', location.pathname);
+  return new ApiError(code, 'signing in with the other service');
+}
 
 /** @param {SubmitEvent} event */
 async function submit(event) {
@@ -87,6 +99,19 @@ const Password = () => html`<h1>${t('it.sign-in.title')}</h1>
     <input type="password" id="password" name="password" autocomplete="current-password" maxlength="200" required />
   </div>`;
 
+/** The way over the other service: a plain link, as the browser itself has to go. */
+const Other = () => {
+  useEffect(() => {
+    /** @type {Promise<OidcView>} */
+    const asked = json('/api/v1/oidc');
+    asked.then(
+      (view) => (other.value = view.label),
+      () => undefined, // without it there is the password
+    );
+  }, []);
+  return other.value && html`<a class="button" id="other" href="/api/v1/oidc/start">${t('it.sign-in.other', { service: other.value })}</a>`;
+};
+
 const Code = () => html`<h1>${t('it.step.title')}</h1>
   <${CodeField} hint=${t('it.step.code.hint')} isRecovery=${true} />`;
 
@@ -97,7 +122,7 @@ export const SignIn = () => html`<div class="sign-in">
       ${first.value ? html`<${Code} key="code" />` : html`<${Password} key="password" />`}
       <${Problem} error=${refusal.value} />
       <button class="button primary" type="submit" aria-disabled=${isSigningIn.value}>${t(isSigningIn.value ? 'it.sign-in.doing' : 'it.sign-in')}</button>
-      ${first.value && html`<button class="button quiet" type="button" id="again" onClick=${again}>${t('it.step.again')}</button>`}
+      ${first.value ? html`<button class="button quiet" type="button" id="again" onClick=${again}>${t('it.step.again')}</button>` : html`<${Other} />`}
     </form>
   </main>
 </div>`;

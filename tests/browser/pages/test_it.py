@@ -28,7 +28,7 @@ from protocol.messages import (
     Sign,
     Text,
 )
-from protocol.pages import ActAnswer, EventsView, EventView, ProposeAnswer, RoomsView, RoomView, SessionView
+from protocol.pages import ActAnswer, EventsView, EventView, OidcView, ProposeAnswer, RoomsView, RoomView, SessionView
 from tests.browser.pages.conftest import OpenPage, Serve, assert_accessible, assert_fits
 from tests.browser.pages.stub import Answer, PageServer, refusal
 from tests.chromium import Complaints
@@ -94,6 +94,7 @@ class Centre:
         self.who = SessionView.model_validate({"name": "it", "role": role})
         server.events_path = "/api/v1/events"
         server.answers["/api/v1/session"] = self._session
+        server.answers["/api/v1/oidc"] = OidcView(label=None)
         server.answers["POST /api/v1/session"] = self.sign_in
         server.answers["DELETE /api/v1/session"] = self._sign_out
         server.answers["/api/v1/rooms"] = RoomsView(at=ago(0), rooms=tuple(rooms), cursor="e-1-1")
@@ -128,6 +129,7 @@ async def test_signing_in_and_out(serve: Serve, open_page: OpenPage, complaints:
     centre = Centre(serve("it"), ROOMS)
     centre.is_signed_in = False
     page = await open_page(centre.url)
+    await expect(page.locator("#other")).to_have_count(0)
     await page.fill("#name", "it")
     await page.fill("#password", "wrong")
     await page.keyboard.press("Enter")
@@ -139,6 +141,25 @@ async def test_signing_in_and_out(serve: Serve, open_page: OpenPage, complaints:
     await page.click("#sign-out")
     await expect(page.locator("#sign-in")).to_be_visible()
     assert not centre.is_signed_in
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [("no-grant", "aucun de ses groupes"), ("oidc-failed", "Il faut recommencer")]
+)
+async def test_the_way_over_another_service_is_a_link_and_says_why_it_failed(
+    serve: Serve, open_page: OpenPage, complaints: Complaints, code: str, said: str
+) -> None:
+    complaints.expected = {401}
+    centre = Centre(serve("it"), ROOMS)
+    centre.is_signed_in = False
+    centre.server.answers["/api/v1/oidc"] = OidcView(label="ENT")
+    page = await open_page(f"{centre.url}?problem={code}")
+    await expect(page.locator("#other")).to_have_text("Se connecter avec ENT")
+    assert await page.locator("#other").get_attribute("href") == "/api/v1/oidc/start"
+    await expect(page.locator(".problem")).to_contain_text(said)
+    assert page.url == centre.url, "a page loaded again does not say it again"
+    await assert_fits(page)
+    await assert_accessible(page)
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -71,6 +71,7 @@ def test_every_route_declares_who_may_call_it() -> None:
     public = {path for (_, path), permission in declared.items() if permission is Permission.PUBLIC}
     assert public == {
         "/", "/j/{link}", "/r/{share}", "/it", "/it/", "/static/{path:path}", "/healthz", "/readyz", "/api/v1/join",
+        "/api/v1/oidc", "/api/v1/oidc/start", "/api/v1/oidc/back",
         "/api/v1/screen", "/api/v1/session", "/api/v1/shared/{share}", "/screen", "/whep/{room}",
         "/whep/{room}/{viewer}",
     }  # fmt: skip
