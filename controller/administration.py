@@ -13,7 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from controller.accounts.grants import TOKEN_PERMISSIONS, Permission
 from controller.accounts.passwords import hash_password, random_password
+from controller.accounts.tokens import ApiTokens
 from controller.config import ControllerConfig, load
 from controller.fleet import Fleet
 from controller.keys import load_keys
@@ -21,7 +25,9 @@ from controller.lessons import LessonBook
 from controller.store.accounts import Account, AuditRecord, Grant, widest
 from controller.store.rooms import RoomRecord
 from controller.store.store import Store, open_store
+from controller.store.tokens import TokenRecord
 from protocol.errors import ConfigError
+from protocol.pages import TokenBody
 from protocol.topics import check_id
 
 LEAST_PASSWORD = 10
@@ -104,6 +110,72 @@ def list_users(options: argparse.Namespace) -> int:
 
     _with_store(load(options.config), work)
     return 0
+
+
+def make_token(options: argparse.Namespace) -> int:
+    """``token make``: make a token of an account, and print it this once."""
+    try:
+        asked = TokenBody(
+            name=options.name, permissions=tuple(options.may.split(",")), scope=options.scope, days=options.days
+        )
+        permissions = [Permission(text) for text in asked.permissions]
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", code="args-invalid") from error
+    except ValueError as error:
+        may_have = ", ".join(sorted(TOKEN_PERMISSIONS))
+        raise ConfigError(f"--may: {error}; a token has one or more of: {may_have}", code="args-invalid") from error
+
+    async def work(store: Store) -> None:
+        user = options.user.strip()
+        if await store.accounts.get(user) is None:
+            raise ConfigError(f'there is no account "{user}"; user list names them', code="args-invalid")
+        tokens = ApiTokens(store, now=lambda: datetime.now(UTC))
+        token, record = await tokens.make(asked.name, user, permissions, asked.scope, asked.days)
+        await _note(store, "token.make", record.name)
+        _say(options, f"token, shown this once: {token}", {"token": token, **_shown(record)})
+
+    _with_store(load(options.config), work)
+    return 0
+
+
+def list_tokens(options: argparse.Namespace) -> int:
+    """``token list``: every token that is remembered, newest first."""
+
+    async def work(store: Store) -> None:
+        shown = [_shown(record) for record in await store.tokens.all()]
+        _say(options, "\n".join("\t".join(token.values()) for token in shown), {"tokens": shown})
+
+    _with_store(load(options.config), work)
+    return 0
+
+
+def revoke_token(options: argparse.Namespace) -> int:
+    """``token revoke``: take a token back."""
+
+    async def work(store: Store) -> None:
+        record = await ApiTokens(store, now=lambda: datetime.now(UTC)).revoke(options.id)
+        await _note(store, "token.revoke", record.name)
+        _say(options, f"{record.name} ({record.user}): taken back", _shown(record))
+
+    _with_store(load(options.config), work)
+    return 0
+
+
+def _shown(record: TokenRecord) -> dict[str, str]:
+    def day(at: datetime | None) -> str:
+        return at.date().isoformat() if at is not None else "-"
+
+    return {
+        "id": record.id,
+        "name": record.name,
+        "user": record.user,
+        "may": ",".join(record.permissions),
+        "scope": record.scope,
+        "ends": day(record.expires_at),
+        "used": day(record.used_at),
+        "revoked": day(record.revoked_at),
+    }
 
 
 def add_room(options: argparse.Namespace) -> int:

@@ -6,11 +6,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
+from typing import Literal
 
 from controller.backoff import until_stored
 from controller.store.accounts import AuditRecord
 from controller.store.store import Store
 from protocol.errors import StoreError
+
+Kind = Literal["account", "token"]
 
 MOST_UNSAVED = 10_000
 """Acts of people; beyond it the oldest is given up."""
@@ -26,9 +29,11 @@ class Audit:
         self._saving = asyncio.Lock()
         self._not_saved = asyncio.Event()
 
-    async def note(self, actor: str, act: str, subject: str, outcome: str, *, room: str | None = None) -> None:
+    async def note(
+        self, actor: str, act: str, subject: str, outcome: str, *, room: str | None = None, kind: Kind = "account"
+    ) -> None:
         """Write a line; one that the database does not take is kept for `run`, for the act has been done."""
-        self._unsaved.append(AuditRecord(self._now(), actor[:80], act, subject[:80], outcome, room))
+        self._unsaved.append(AuditRecord(self._now(), actor[:80], act, subject[:80], outcome, room, kind))
         try:
             await self.save()
         except StoreError:

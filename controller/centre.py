@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from controller.accounts.oidc import OidcClient
 from controller.accounts.second_step import SecondStep
 from controller.accounts.sign_ins import SignIns
+from controller.accounts.tokens import ApiTokens
 from controller.audit import Audit
 from controller.config import ControllerConfig
 from controller.fleet import Fleet
@@ -59,6 +60,7 @@ class Centre:
     screens: ScreenCodes
     sign_ins: SignIns
     second_step: SecondStep
+    api_tokens: ApiTokens
     oidc: OidcClient | None
     """None where no provider is configured."""
     oidc_failures: FailureThrottle
@@ -128,6 +130,7 @@ def build(
         screens=screens,
         sign_ins=SignIns(store, second_step, mono=mono, now=now, on_sign_out=hub.signed_out),
         second_step=second_step,
+        api_tokens=ApiTokens(store, now=now, on_revoke=hub.signed_out),
         oidc=oidc,
         oidc_failures=FailureThrottle(mono),
         audit=Audit(store, now=now),

@@ -60,6 +60,8 @@ def parser() -> argparse.ArgumentParser:
     reset.set_defaults(act=_user_totp_reset)
     user.add_parser("list", help="accounts and roles").set_defaults(act=_user_list)
 
+    _add_token(acts)
+
     room = acts.add_parser("room", help="rooms of this centre").add_subparsers(required=True, metavar="ACT")
     add_room = room.add_parser("add", help="make a room known, or rename it")
     add_room.add_argument("id")
@@ -74,6 +76,21 @@ def parser() -> argparse.ArgumentParser:
     database = acts.add_parser("db", help="the database").add_subparsers(required=True, metavar="ACT")
     database.add_parser("upgrade", help="bring the tables to this version").set_defaults(act=_db_upgrade)
     return top
+
+
+def _add_token(acts: Any) -> None:
+    token = acts.add_parser("token", help="tokens of programs").add_subparsers(required=True, metavar="ACT")
+    make = token.add_parser("make", help="make a token and print it, once")
+    make.add_argument("name", help="what it is for")
+    make.add_argument("--user", required=True, help="the account that it is of: it may never do more")
+    make.add_argument("--may", required=True, metavar="LIST", help="permissions, as read,lesson")
+    make.add_argument("--scope", default="all", help="where: all, territory:ID, school:ID or room:ID; default: all")
+    make.add_argument("--days", type=int, default=90, help="until it ends; default: 90")
+    make.set_defaults(act=_token_make)
+    token.add_parser("list", help="tokens, with the id that revoke takes").set_defaults(act=_token_list)
+    revoke = token.add_parser("revoke", help="take a token back")
+    revoke.add_argument("id")
+    revoke.set_defaults(act=_token_revoke)
 
 
 def _add_pki(acts: Any) -> None:
@@ -231,7 +248,7 @@ def _issuer(options: argparse.Namespace) -> int:
         return run(Issuer(authority, IssuerAudit(options.audit), hand_over_to=options.crl_to), listening, options.user)
 
 
-# --- users, rooms, database ---------------------------------------------------------------------------------------
+# --- users, tokens, rooms, database -------------------------------------------------------------------------------
 
 
 def _user_add(options: argparse.Namespace) -> int:
@@ -250,6 +267,24 @@ def _user_list(options: argparse.Namespace) -> int:
     from controller.administration import list_users
 
     return list_users(options)
+
+
+def _token_make(options: argparse.Namespace) -> int:
+    from controller.administration import make_token
+
+    return make_token(options)
+
+
+def _token_list(options: argparse.Namespace) -> int:
+    from controller.administration import list_tokens
+
+    return list_tokens(options)
+
+
+def _token_revoke(options: argparse.Namespace) -> int:
+    from controller.administration import revoke_token
+
+    return revoke_token(options)
 
 
 def _room_add(options: argparse.Namespace) -> int:

@@ -141,7 +141,9 @@ class RetentionConfig(Section):
     viewer_events_days: int = Field(default=30, ge=1, le=3_650, description="that somebody came or left, without names")
     other_events_days: int = Field(default=365, ge=1, le=3_650)
     lessons_days: int = Field(default=365, ge=1, le=3_650, description="after their end")
-    audit_days: int = Field(default=365, ge=1, le=3_650, description="who of IT did what")
+    audit_days: int = Field(
+        default=365, ge=1, le=3_650, description="who of IT did what; and tokens of programs, after their end"
+    )
 
 
 class SharesConfig(Section):

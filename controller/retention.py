@@ -28,6 +28,7 @@ async def forget_old(store: Store, kept: RetentionConfig, now: datetime) -> dict
         "viewer events": lambda: store.events.forget(before(kept.viewer_events_days), CHUNK, of_viewers=True),
         "other events": lambda: store.events.forget(before(kept.other_events_days), CHUNK, of_viewers=False),
         "lessons": lambda: store.lessons.forget(before(kept.lessons_days), CHUNK),
+        "tokens": lambda: store.tokens.forget(before(kept.audit_days), CHUNK),
         "audit": lambda: store.accounts.forget_audit(before(kept.audit_days), CHUNK),
     }
     gone = dict.fromkeys(acts, 0)

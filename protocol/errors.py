@@ -329,6 +329,7 @@ CODES: dict[str, str] = {
     "oidc-unreachable": "The other service that signs people in does not answer as it should.",
     "no-grant": "The other service knows this account, and none of its groups may do anything here.",
     "name-taken": "Another account has this name.",
+    "token-expired": "The program's token is out of date; it needs another one.",
     "forbidden": "This account may not do that.",
     "cross-site": "The request came from another site and was refused.",
     "panel-token": "The panel opens from the room's own screen; this browser has not shown the token of this boot.",

@@ -156,6 +156,46 @@ class RecoveryCodes(Wire):
     codes: tuple[str, ...]
 
 
+class TokenBody(Body):
+    """``POST /api/v1/tokens``."""
+
+    name: str = Field(min_length=1, max_length=40, pattern=r"^\S(.*\S)?$", description="what it is for")
+    permissions: tuple[str, ...] = Field(min_length=1, max_length=16, description="read, lesson, room …; not accounts")
+    scope: str = Field(
+        default="all",
+        pattern=r"^(all|(territory|school|room):[a-z0-9][a-z0-9-]{0,47})$",
+        description="where: all, or territory:, school:, room: with an id",
+    )
+    days: int = Field(default=90, ge=1, le=400)
+
+
+class TokenView(Wire):
+    """A token of a program; its text was told once, to whoever made it."""
+
+    id: str
+    name: str
+    user: str = Field(description="whose it is: it may never do more than this account")
+    permissions: tuple[str, ...]
+    scope: str
+    made_at: AwareDatetime
+    expires_at: AwareDatetime
+    used_at: AwareDatetime | None
+    revoked_at: AwareDatetime | None
+
+
+class TokensView(Wire):
+    """``GET /api/v1/tokens``, newest first."""
+
+    tokens: tuple[TokenView, ...]
+
+
+class TokenMade(Wire):
+    """Answer to ``POST /api/v1/tokens``."""
+
+    token: str = Field(description="to be sent as Authorization: Bearer; told this once")
+    view: TokenView
+
+
 class RoomView(Wire):
     """One room as last reported, with its age. Item of ``GET /api/v1/rooms``; data of the SSE ``room``."""
 

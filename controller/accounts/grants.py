@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from controller.store.accounts import EVERYWHERE, Grant, Role
 
@@ -66,6 +67,25 @@ class Place:
 
 
 EVERY_PLACE = Place()
+
+
+TOKEN_PERMISSIONS = GRANTED - {Permission.ACCOUNTS}
+"""What a token can be given: with accounts it could make itself another one, for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who calls: an account, or a program with a token of one, which may do what both may, and no more."""
+
+    name: str
+    grants: tuple[Grant, ...]
+    permissions: frozenset[Permission] = GRANTED
+    scope: str = EVERYWHERE
+    kind: Literal["account", "token"] = "account"
+
+    def may(self, permission: Permission, place: Place) -> bool:
+        """Say whether it is allowed there."""
+        return permission in self.permissions and covers(self.scope, place) and may(self.grants, permission, place)
 
 
 def covers(scope: str, place: Place) -> bool:

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from controller.api import errors, it, join, lessons, oidc, operations, pages, screen, second_step, shares, whep, whip
+from controller.api import (
+    errors,
+    it,
+    join,
+    lessons,
+    oidc,
+    operations,
+    pages,
+    screen,
+    second_step,
+    shares,
+    tokens,
+    whep,
+    whip,
+)
 from controller.api.security import MOST_BODY_BYTES, Wrapping, check_routes
 from controller.centre import Centre
 from controller.sdp import MOST_SDP_BYTES
 
 ROUTERS = tuple(
-    module.router for module in (join, whep, whip, lessons, shares, screen, it, second_step, oidc, operations, pages)
+    module.router
+    for module in (join, whep, whip, lessons, shares, screen, it, second_step, oidc, tokens, operations, pages)
 )
 
 

@@ -84,6 +84,7 @@ STATUS: Mapping[str, int] = {
     "oidc-unreachable": 502,
     "no-grant": 403,
     "name-taken": 409,
+    "token-expired": 401,
     "forbidden": 403,
     "cross-site": 403,
     "not-found": 404,

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from controller.accounts.grants import Permission
 from controller.accounts.sign_ins import token_sha256
 from controller.api.security import (
+    api_token,
     by,
     centre_of,
     client_address,
@@ -24,6 +25,7 @@ from controller.api.security import (
     give_cookie,
     guarded,
     lacks_second_step,
+    signed_in_of,
     who_of,
 )
 from controller.centre import Centre
@@ -78,7 +80,7 @@ async def sign_in(body: SignIn, request: Request, response: Response) -> Session
 @router.get("/session", dependencies=[guarded(Permission.SIGNED_IN)])
 async def session(request: Request) -> SessionView:
     """Say who is signed in."""
-    return _session_view(centre_of(request), who_of(request))
+    return _session_view(centre_of(request), signed_in_of(request))
 
 
 def _session_view(centre: Centre, who: SignedInRecord) -> SessionView:
@@ -167,7 +169,7 @@ async def seen(room: str, body: SeenBody, request: Request) -> ActAnswer:
 
 async def _act(request: Request, room: str, command: str, args: BaseModel) -> ActAnswer:
     centre = centre_of(request)
-    who = who_of(request).name
+    who = who_of(request)
     try:
         _check_room(centre, room)
         if centre.fleet.has_broker and not centre.fleet.is_reachable(room):
@@ -176,9 +178,9 @@ async def _act(request: Request, room: str, command: str, args: BaseModel) -> Ac
         reply = controller_reply(centre.config.instance, room)
         await centre.caller.call(topic, args, reply_topic=reply, timeout_s=ACT_TIMEOUT_S)
     except EstradeError as error:
-        await centre.audit.note(who, command, room, error.code, room=room)
+        await centre.audit.note(who.name, command, room, error.code, room=room, kind=who.kind)
         raise
-    await centre.audit.note(who, command, room, "ok", room=room)
+    await centre.audit.note(who.name, command, room, "ok", room=room, kind=who.kind)
     return ActAnswer()
 
 
@@ -194,10 +196,13 @@ async def events(
     """Send ``room`` (`RoomView`) and ``event`` (`EventView`) as they change.
 
     Each carries a cursor as its id. With ``Last-Event-ID`` or ``since`` only what is newer is sent; without, or with
-    one of another run of this centre, every room once. The stream ends with the sign-in that opened it.
+    one of another run of this centre, every room once. The stream ends with the sign-in, or the
+    token, that opened it.
     """
     centre = centre_of(request)
-    token = request.cookies.get(cookie_name(centre), "")
+    token, holds = api_token(request.headers), centre.api_tokens.holds
+    if token is None:
+        token, holds = request.cookies.get(cookie_name(centre), ""), centre.sign_ins.is_signed_in
     checked_mono_s = time.monotonic()
     # without the database the stream ends: the page comes back with its cursor, and asks as often as it needs to
     with contextlib.suppress(StoreError), centre.hub.watch(token_sha256=token_sha256(token)) as watcher:
@@ -214,7 +219,7 @@ async def events(
         watcher.rooms.update(centre.fleet.changed_since(rev))
         while await watcher.wait(centre.sign_in_check_s):
             if time.monotonic() - checked_mono_s >= centre.sign_in_check_s:
-                if not await centre.sign_ins.is_signed_in(token):
+                if not await holds(token):
                     return
                 checked_mono_s = time.monotonic()
             if not (watcher.rooms or watcher.facts):

@@ -6,7 +6,7 @@ import segno
 from fastapi import APIRouter, Request, Response
 
 from controller.accounts.grants import Permission
-from controller.api.security import centre_of, guarded, who_of
+from controller.api.security import centre_of, guarded, signed_in_of
 from protocol.errors import AccessError, EstradeError
 from protocol.pages import RecoveryCodes, SecondStepBegin, SecondStepEnd, SecondStepSetUp
 
@@ -48,7 +48,7 @@ async def end(body: SecondStepEnd, request: Request) -> Response:
 
 
 def _local_name(request: Request) -> str:
-    who = who_of(request)
+    who = signed_in_of(request)
     if not who.is_local:
         raise AccessError("this account's second step is its provider's matter", code="forbidden")
     return who.name

@@ -20,8 +20,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from controller.accounts.grants import EVERY_PLACE, GRANTED, Permission, Place, may
+from controller.accounts.grants import EVERY_PLACE, GRANTED, Permission, Place, Who
 from controller.accounts.sign_ins import LONGEST
+from controller.accounts.tokens import is_api_token
 from controller.api.errors import BodyTooLargeError, internal, problem
 from controller.centre import Centre
 from controller.signalling import Holder
@@ -81,15 +82,27 @@ class Guard:
             case Permission.METRICS:
                 _check_metrics(request, centre)
             case _:
-                who = await centre.sign_ins.who(request.cookies.get(cookie_name(centre), ""))
-                if who is None:
-                    raise AccessError("sign in first")
+                who = await self._who(request, centre)
                 if self.permission is not Permission.SIGNED_IN:
-                    check_second_step(centre, who)
                     place = await _place(centre, self.scope, request)
-                    if not may(who.grants, self.permission, place):
+                    if not who.may(self.permission, place):
                         raise AccessError("this account may not do that here", code="forbidden")
                 request.state.who = who
+
+    async def _who(self, request: Request, centre: Centre) -> Who:
+        """Return who calls, by a token of a program where one is sent, and then never by the cookie beside it."""
+        token = api_token(request.headers)
+        if token is not None:
+            if self.permission is Permission.SIGNED_IN:
+                raise AccessError("this is for people who signed in, not for a token", code="forbidden")
+            return await centre.api_tokens.who(token)
+        signed_in = await centre.sign_ins.who(request.cookies.get(cookie_name(centre), ""))
+        if signed_in is None:
+            raise AccessError("sign in first")
+        if self.permission is not Permission.SIGNED_IN:
+            check_second_step(centre, signed_in)
+        request.state.signed_in = signed_in
+        return Who(signed_in.name, signed_in.grants)
 
 
 def lacks_second_step(centre: Centre, who: SignedInRecord) -> bool:
@@ -138,9 +151,21 @@ def holder_of(request: Request) -> Holder:
     return holder
 
 
-def who_of(request: Request) -> SignedInRecord:
-    who: SignedInRecord = request.state.who
+def who_of(request: Request) -> Who:
+    who: Who = request.state.who
     return who
+
+
+def signed_in_of(request: Request) -> SignedInRecord:
+    """Return the browser's sign-in, on a route that only people may call."""
+    signed_in: SignedInRecord = request.state.signed_in
+    return signed_in
+
+
+def api_token(headers: Headers) -> str | None:
+    """Return the token of a program, None where none is sent."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and is_api_token(token.strip()) else None
 
 
 def guard_of(route: BaseRoute) -> Guard | None:
@@ -334,7 +359,9 @@ class Wrapping:
                     out.setdefault("Cross-Origin-Resource-Policy", "same-origin")
             await send(message)
 
-        if scope["method"] not in _SAFE and not is_whep and is_cross_site(headers):
+        # a token is not sent by a browser of itself, as a cookie is
+        is_exempt = is_whep or api_token(headers) is not None
+        if scope["method"] not in _SAFE and not is_exempt and is_cross_site(headers):
             refusal = problem(AccessError("this request came from another site", code="cross-site"))
             await refusal(scope, receive, send_with_headers)
             return

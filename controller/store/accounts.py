@@ -64,7 +64,7 @@ class AuditRecord:
     subject: str
     outcome: str
     room: str | None = None
-    kind: Literal["account", "command-line"] = "account"
+    kind: Literal["account", "token", "command-line"] = "account"
 
 
 class Accounts:
@@ -76,7 +76,7 @@ class Accounts:
     async def all(self) -> list[Account]:
         async with self._database.read() as db_session:
             rows = list(await db_session.scalars(select(User).order_by(User.name)))
-            grants = await _grants(db_session)
+            grants = await grants_of(db_session)
             return [Account(row.name, grants.get(row.name, ()), row.password_hash) for row in rows]
 
     async def get(self, name: str) -> Account | None:
@@ -84,7 +84,7 @@ class Accounts:
             row = await db_session.get(User, name)
             if row is None:
                 return None
-            grants = await _grants(db_session, name)
+            grants = await grants_of(db_session, name)
             return Account(row.name, grants.get(name, ()), row.password_hash)
 
     async def put(self, account: Account, *, now: datetime) -> None:
@@ -137,7 +137,7 @@ class Accounts:
             if found is None:
                 return None
             row, user = found
-            grants = await _grants(db_session, row.user)
+            grants = await grants_of(db_session, row.user)
             return SignedInRecord(
                 row.user,
                 grants.get(row.user, ()),
@@ -192,7 +192,7 @@ class Accounts:
         return await self._database.forget(AuditRow.seq, AuditRow.at < before, most)
 
 
-async def _grants(db_session: AsyncSession, user: str | None = None) -> dict[str, tuple[Grant, ...]]:
+async def grants_of(db_session: AsyncSession, user: str | None = None) -> dict[str, tuple[Grant, ...]]:
     """Return what each account may do, or one, in a steady order."""
     query = select(GrantRow).order_by(GrantRow.user, GrantRow.role, GrantRow.scope)
     if user is not None:

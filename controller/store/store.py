@@ -11,6 +11,7 @@ from controller.store.events import Events
 from controller.store.lessons import Lessons
 from controller.store.rooms import Rooms
 from controller.store.second_steps import SecondSteps
+from controller.store.tokens import Tokens
 
 
 class Store:
@@ -23,6 +24,7 @@ class Store:
         self.events = Events(database)
         self.accounts = Accounts(database)
         self.second_steps = SecondSteps(database)
+        self.tokens = Tokens(database)
 
 
 @contextlib.asynccontextmanager

@@ -171,7 +171,15 @@ async def test_every_request_has_an_answer_that_is_no_fault_of_ours(
         await centre.sign_in("admin", "x")  # before wrong passwords are counted
         ticket, lesson, viewer = await joined(centre, await room.access())
         bearer = {"Authorization": f"Bearer {ticket}"}
-        real = {"room": ROOM, "viewer": viewer, "lesson": lesson, "link": "abc", "share": "s-1", "path": "css/base.css"}
+        real = {
+            "room": ROOM,
+            "viewer": viewer,
+            "lesson": lesson,
+            "link": "abc",
+            "share": "s-1",
+            "token_id": "0" * 16,
+            "path": "css/base.css",
+        }
         there = at_this_centre(made, real)
         async with httpx.AsyncClient(base_url=centre.url, timeout=ANSWER_MOST_S) as stranger:
             assert await everything_is_answered(stranger, made, {}) >= {200, 401, 422}

@@ -1246,6 +1246,43 @@ export interface TimetableReport {
   selftest: "none" | "running" | "ok" | "warning" | "failed" | "skipped";
 }
 
+/** ``POST /api/v1/tokens``. */
+export interface TokenBody {
+  /** what it is for */
+  name: string;
+  /** read, lesson, room …; not accounts */
+  permissions: string[];
+  /** where: all, or territory:, school:, room: with an id */
+  scope?: string;
+  days?: number;
+}
+
+/** Answer to ``POST /api/v1/tokens``. */
+export interface TokenMade {
+  /** to be sent as Authorization: Bearer; told this once */
+  token: string;
+  view: TokenView;
+}
+
+/** A token of a program; its text was told once, to whoever made it. */
+export interface TokenView {
+  id: string;
+  name: string;
+  /** whose it is: it may never do more than this account */
+  user: string;
+  permissions: string[];
+  scope: string;
+  made_at: string;
+  expires_at: string;
+  used_at: string | null;
+  revoked_at: string | null;
+}
+
+/** ``GET /api/v1/tokens``, newest first. */
+export interface TokensView {
+  tokens: TokenView[];
+}
+
 /** Numbers of one track over the last period. */
 export interface TrackHealth {
   /** pictures, or 20 ms blocks, that the device gave a second */
@@ -1341,4 +1378,4 @@ export interface You {
 }
 
 /** Every stable error code. */
-export type ErrorCode = "internal" | "config-invalid" | "device-failed" | "device-not-found" | "device-busy" | "device-unsupported" | "device-protocol" | "device-password" | "device-ambiguous" | "preset-not-found" | "preset-void" | "device-timeout" | "device-lost" | "device-set-aside" | "device-no-signal" | "device-moved" | "device-not-now" | "device-permission" | "helper-failed" | "helper-not-there" | "helper-bad-request" | "helper-refused" | "helper-too-often" | "helper-lesson-runs" | "issuer-failed" | "issuer-not-there" | "issuer-bad-request" | "issuer-refused" | "issuer-too-often" | "disk-failed" | "recording-failed" | "recording-disk-full" | "recording-disk-slow" | "recording-cut" | "recording-not-found" | "recording-unreadable" | "share-not-found" | "share-full" | "share-offset" | "share-failed" | "recording-off" | "lesson-transition" | "selftest-not-now" | "lesson-not-found" | "lesson-not-started" | "lesson-ended" | "lesson-locked" | "not-admitted" | "pupil-not-found" | "proposal-none" | "room-not-found" | "room-offline" | "room-timeout" | "starting" | "offer-invalid" | "offer-too-large" | "offer-throttled" | "no-common-codec" | "viewer-not-found" | "viewer-limit" | "uplink-full" | "relay-off" | "media-server-unreachable" | "media-server-refused" | "hand-not-taken" | "speaker-in-room" | "somebody-speaks" | "screen-code-wrong" | "screen-code-used" | "screen-not-granted" | "screen-stopped" | "screen-replaced" | "screen-too-large" | "candidate-invalid" | "ice-restart-unsupported" | "broker-unavailable" | "broker-certificate" | "broker-not-authorised" | "broker-refused" | "message-too-large" | "command-failed" | "command-late" | "command-unknown" | "args-invalid" | "code-wrong" | "code-throttled" | "link-wrong" | "token-invalid" | "access-refused" | "sign-in-failed" | "sign-in-throttled" | "totp-needed" | "totp-wrong" | "totp-missing" | "totp-there" | "oidc-failed" | "oidc-unreachable" | "no-grant" | "name-taken" | "forbidden" | "cross-site" | "panel-token" | "panel-locked" | "pin-wrong" | "pin-throttled" | "not-found" | "method-not-allowed" | "body-invalid" | "body-too-large" | "unsupported-media-type" | "pki-missing" | "pki-unusable" | "csr-invalid" | "database-unavailable" | "database-unusable" | "port-taken" | "centre-unreachable" | "address-refused" | "fetch-failed" | "calendar-unreadable" | "calendar-too-large" | "already-running" | "no-network" | "not-ready" | "program-missing";
+export type ErrorCode = "internal" | "config-invalid" | "device-failed" | "device-not-found" | "device-busy" | "device-unsupported" | "device-protocol" | "device-password" | "device-ambiguous" | "preset-not-found" | "preset-void" | "device-timeout" | "device-lost" | "device-set-aside" | "device-no-signal" | "device-moved" | "device-not-now" | "device-permission" | "helper-failed" | "helper-not-there" | "helper-bad-request" | "helper-refused" | "helper-too-often" | "helper-lesson-runs" | "issuer-failed" | "issuer-not-there" | "issuer-bad-request" | "issuer-refused" | "issuer-too-often" | "disk-failed" | "recording-failed" | "recording-disk-full" | "recording-disk-slow" | "recording-cut" | "recording-not-found" | "recording-unreadable" | "share-not-found" | "share-full" | "share-offset" | "share-failed" | "recording-off" | "lesson-transition" | "selftest-not-now" | "lesson-not-found" | "lesson-not-started" | "lesson-ended" | "lesson-locked" | "not-admitted" | "pupil-not-found" | "proposal-none" | "room-not-found" | "room-offline" | "room-timeout" | "starting" | "offer-invalid" | "offer-too-large" | "offer-throttled" | "no-common-codec" | "viewer-not-found" | "viewer-limit" | "uplink-full" | "relay-off" | "media-server-unreachable" | "media-server-refused" | "hand-not-taken" | "speaker-in-room" | "somebody-speaks" | "screen-code-wrong" | "screen-code-used" | "screen-not-granted" | "screen-stopped" | "screen-replaced" | "screen-too-large" | "candidate-invalid" | "ice-restart-unsupported" | "broker-unavailable" | "broker-certificate" | "broker-not-authorised" | "broker-refused" | "message-too-large" | "command-failed" | "command-late" | "command-unknown" | "args-invalid" | "code-wrong" | "code-throttled" | "link-wrong" | "token-invalid" | "access-refused" | "sign-in-failed" | "sign-in-throttled" | "totp-needed" | "totp-wrong" | "totp-missing" | "totp-there" | "oidc-failed" | "oidc-unreachable" | "no-grant" | "name-taken" | "token-expired" | "forbidden" | "cross-site" | "panel-token" | "panel-locked" | "pin-wrong" | "pin-throttled" | "not-found" | "method-not-allowed" | "body-invalid" | "body-too-large" | "unsupported-media-type" | "pki-missing" | "pki-unusable" | "csr-invalid" | "database-unavailable" | "database-unusable" | "port-taken" | "centre-unreachable" | "address-refused" | "fetch-failed" | "calendar-unreadable" | "calendar-too-large" | "already-running" | "no-network" | "not-ready" | "program-missing";

@@ -74,8 +74,8 @@ class ApiToken(Base):
 class AuditRow(Base):
     """Who did what, and what came of it.
 
-    ``kind`` says what the actor is (account, command-line), ``address_kind`` from what kind of network: the address
-    itself is never kept. ``room`` and ``scope`` say what it was done to, where it was that.
+    ``kind`` says what the actor is (account, token, command-line), ``address_kind`` from what kind of network: the
+    address itself is never kept. ``room`` and ``scope`` say what it was done to, where it was that.
     """
 
     __tablename__ = "audit"

@@ -24,6 +24,7 @@ PAGES = ("pupil", "panel", "it", "shared", "screen")
 NOT_SHOWN = {
     "method-not-allowed",
     "unsupported-media-type",
+    "token-expired",
     "relay-off",
     "pki-missing",
     "pki-unusable",
@@ -48,8 +49,8 @@ NOT_SHOWN = {
     "issuer-refused",
     "issuer-too-often",
 }
-"""Codes told to whoever starts a program, to a foreign player, by root's helper to the agent, or by the issuer to the
-controller; no page shows them."""
+"""Codes told to whoever starts a program, to a program with a token, to a foreign player, by root's helper to the
+agent, or by the issuer to the controller; no page shows them."""
 OF_PAGES = {
     "network",
     "timeout",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from controller.store.lessons import LessonRecord, LinkRecord
 from controller.store.rooms import ZONE, LastReport, RoomRecord
 from controller.store.store import Store, open_store
 from controller.store.tables.rooms import Room, School
+from controller.store.tokens import TokenRecord
 from protocol.errors import ConfigError
 from protocol.lesson import LessonState
 from protocol.messages import Health, RoomState
@@ -136,6 +138,59 @@ async def test_tokens_that_ran_out_are_forgotten(store: Store) -> None:
     assert known == ["used"]
     await store.accounts.sign_out("used")
     assert await store.accounts.signed_in("used") is None
+
+
+async def test_a_second_step_gives_each_code_once(store: Store) -> None:
+    steps = store.second_steps
+    await store.accounts.put(Account("admin", (Grant("admin"),), "hash"), now=AT)
+    assert await steps.begin("admin", b"sealed", 7, ["c1", "c2"])
+    assert not await steps.begin("admin", b"other", 9, ["c3"])
+    assert not await steps.begin("nobody", b"other", 9, [])
+    assert await steps.secret("admin") == b"sealed"
+    assert [await steps.take_step("admin", step) for step in (7, 8, 8, 6, 9)] == [False, True, False, False, True]
+    taken = [await steps.take_recovery_code("admin", code, now=AT) for code in ("c1", "c1", "c3", "c2")]
+    assert taken == [True, False, False, True]
+    await store.accounts.sign_in("admin", "f" * 64, now=AT)
+    record = await store.accounts.signed_in("f" * 64)
+    assert record is not None
+    assert (record.is_local, record.has_second_step) == (True, True)
+    assert await steps.end("admin")
+    assert not await steps.end("admin")
+    assert await store.accounts.signed_in("f" * 64) is None
+    assert await steps.begin("admin", b"new", 1, ["c1"]), "codes of before are gone"
+    assert await steps.recovery_codes_left("admin") == 1
+
+
+async def test_an_account_of_a_provider_is_known_by_its_subject(store: Store) -> None:
+    accounts = store.accounts
+    await accounts.put(Account("admin", (Grant("admin"),), "hash"), now=AT)
+    assert await accounts.put_of_provider("admin", "s-1", (Grant("viewer"),), now=AT) is None
+    assert await accounts.put_of_provider("anne", "s-1", (), now=AT) is None
+    assert await accounts.put_of_provider("anne", "s-1", (Grant("viewer"),), now=AT) == "anne"
+    assert await accounts.put_of_provider("anne b.", "s-1", (Grant("admin", "room:r-1"),), now=AT) == "anne"
+    assert await accounts.put_of_provider("anne", "s-2", (Grant("viewer"),), now=AT) is None
+    anne = await accounts.get("anne")
+    assert anne == Account("anne", (Grant("admin", "room:r-1"),), None)
+    await accounts.sign_in("anne", "f" * 64, now=AT)
+    record = await accounts.signed_in("f" * 64)
+    assert record is not None
+    assert not record.is_local
+
+
+async def test_tokens_of_programs_come_back_as_they_were(store: Store) -> None:
+    await store.accounts.put(Account("admin", (Grant("admin"),), "hash"), now=AT)
+    made = TokenRecord("ab" * 32, "Grafana", "admin", ("lesson", "read"), "all", AT, AT + timedelta(days=9))
+    await store.tokens.add(made)
+    assert await store.tokens.get("ab" * 32) == (made, (Grant("admin"),))
+    assert await store.tokens.get("cd" * 32) is None
+    await store.tokens.used("ab" * 32, now=AT)
+    for wrong in ("", "ab", "ab" * 32, "%" * 16, "_" * 16):
+        assert await store.tokens.revoke(wrong, now=AT) is None
+    revoked = await store.tokens.revoke(made.id, now=AT)
+    assert revoked == replace(made, used_at=AT, revoked_at=AT)
+    assert await store.tokens.revoke(made.id, now=AT + timedelta(days=1)) == revoked
+    assert await store.tokens.forget(AT, 10) == 0
+    assert await store.tokens.forget(AT + timedelta(seconds=1), 10) == 1
 
 
 async def test_the_audit_keeps_its_order(store: Store) -> None:
