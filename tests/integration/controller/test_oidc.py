@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +12,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet, OctKey, RSAKey
 
 from controller.accounts.oidc import OidcClient
 from controller.accounts.passwords import hash_password
@@ -204,6 +208,51 @@ async def test_time_and_nonce_are_held_against_what_was_sent(tmp_path: Path, oid
     )
     with pytest.raises(AccessError, match="expired"):
         await client.finish(answer, late.decode())
+
+
+async def test_an_id_token_counts_when_the_provider_signed_it_for_us(
+    tmp_path: Path, oidc_provider: OidcProvider
+) -> None:
+    client = OidcClient(
+        oidc_config(tmp_path, oidc_provider.issuer),
+        load_keys(tmp_path / "state"),
+        public_url="http://127.0.0.1:9",
+        mono=lambda: 0.0,
+        now=lambda: datetime.now(UTC),
+    )
+    begun = await client.start()
+    answer = _query(await oidc_provider.sign_in(begun.url, "anne"))
+    strange = RSAKey.generate_key(2048, {"kid": "of-before", "use": "sig", "alg": "RS256"})
+    client._key_set = KeySet([strange])
+    assert (await client.finish(answer, begun.cookie)).name == "anne", "it asks for keys that it does not know"
+    provider = await client._known_provider()
+    [known] = [key for key in (await client._known_keys(provider)).keys if key.key_type == "RSA"]
+    seconds = int(datetime.now(UTC).timestamp())
+    claims = {
+        "iss": oidc_provider.issuer, "sub": "anne", "aud": CLIENT, "nonce": "n", "iat": seconds, "exp": seconds + 60,
+    }  # fmt: skip
+    forged = [
+        jwt.encode({"alg": "RS256", "kid": known.kid}, claims, strange),
+        jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(SECRET), ["HS256"]),
+        f"{_part({'alg': 'none'})}.{_part(claims)}.",
+        "a.b.c",
+        "",
+    ]
+    for text in forged:
+        with pytest.raises(AccessError, match="does not hold") as refused:
+            await client._id_token(provider, {"id_token": text}, "n")
+        assert refused.value.code == "oidc-failed"
+    client._key_set = KeySet([strange])
+    for change in ({"iss": "https://another.example"}, {"aud": "another"}, {"aud": [CLIENT, "another"]}, {"exp": 1}):
+        text = jwt.encode({"alg": "RS256", "kid": strange.kid}, claims | change, strange)
+        with pytest.raises(AccessError, match="does not hold"):
+            await client._id_token(provider, {"id_token": text}, "n")
+    text = jwt.encode({"alg": "RS256", "kid": strange.kid}, claims, strange)
+    assert (await client._id_token(provider, {"id_token": text}, "n"))["sub"] == "anne", "but for the changes it holds"
+
+
+def _part(of_token: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(of_token).encode()).rstrip(b"=").decode()
 
 
 def _query(url: str) -> dict[str, str]:
