@@ -87,6 +87,10 @@ class Who:
         """Say whether it is allowed there."""
         return permission in self.permissions and covers(self.scope, place) and may(self.grants, permission, place)
 
+    def may_somewhere(self, permission: Permission) -> bool:
+        """Say whether it is allowed anywhere at all, be it in a place that does not exist."""
+        return permission in self.permissions and any(permission in ROLES[grant.role] for grant in self.grants)
+
 
 def covers(scope: str, place: Place) -> bool:
     """Say whether the place lies in the scope; a scope that is none covers nothing."""

@@ -98,17 +98,14 @@ class SignIns:
 
     async def who(self, token: str) -> SignedInRecord | None:
         """Return who holds a token that has not run out, and note that it was used."""
-        found, now = await self._holder(token), self._now()
+        found, now = await self.holder(token), self._now()
         if found is not None and now - found.seen_at > _SEEN_EVERY:
             with contextlib.suppress(StoreError):  # noted at the next request
                 await self._store.accounts.seen(token_sha256(token), now=now)
         return found
 
-    async def is_signed_in(self, token: str) -> bool:
-        """Say whether a token still opens the door. An open page is no use of it: it may stand there all night."""
-        return await self._holder(token) is not None
-
-    async def _holder(self, token: str) -> SignedInRecord | None:
+    async def holder(self, token: str) -> SignedInRecord | None:
+        """Return who holds a token that has not run out."""
         found = await self._store.accounts.signed_in(token_sha256(token))
         now = self._now()
         if found is None or now - found.created_at > LONGEST or now - found.seen_at > IDLE:

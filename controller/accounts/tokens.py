@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from controller.accounts.grants import TOKEN_PERMISSIONS, Permission, Who
+from controller.store.accounts import Grant
 from controller.store.store import Store
 from controller.store.tokens import TokenRecord
 from protocol.errors import AccessError, EstradeError, StoreError
@@ -70,27 +71,27 @@ class ApiTokens:
 
         Raises AccessError ``access-refused`` for one that is unknown or was taken back, and ``token-expired``.
         """
-        found, now = await self._store.tokens.get(token_hash(token)), self._now()
-        if found is None or found[0].revoked_at is not None:
-            raise AccessError("this token is not known here, or was taken back")
-        record, grants = found
-        if record.expires_at <= now:
-            raise AccessError("this token is out of date; make another one", code="token-expired")
+        record, grants = await self._found(token)
+        now = self._now()
         if record.used_at is None or now - record.used_at > _USED_EVERY:
             with contextlib.suppress(StoreError):  # noted at the next request
                 await self._store.tokens.used(record.sha256, now=now)
-        name = f"{record.user} ({record.name})"[:_MOST_ACTOR]
-        # a permission of a newer version's token is none here
-        permissions = frozenset(Permission(text) for text in record.permissions if text in TOKEN_PERMISSIONS)
-        return Who(name, grants, permissions, record.scope, "token")
+        return _who(record, grants)
 
-    async def holds(self, token: str) -> bool:
-        """Say whether a token still opens anything."""
+    async def still(self, token: str) -> Who | None:
+        """Return who may do what with a token now, None where it has ended."""
         try:
-            await self.who(token)
+            return _who(*await self._found(token))
         except AccessError:
-            return False
-        return True
+            return None
+
+    async def _found(self, token: str) -> tuple[TokenRecord, tuple[Grant, ...]]:
+        found = await self._store.tokens.get(token_hash(token))
+        if found is None or found[0].revoked_at is not None:
+            raise AccessError("this token is not known here, or was taken back")
+        if found[0].expires_at <= self._now():
+            raise AccessError("this token is out of date; make another one", code="token-expired")
+        return found
 
     async def revoke(self, token_id: str) -> TokenRecord:
         """Take a token back by its id; what is open with it ends. Raises EstradeError ``not-found``."""
@@ -99,3 +100,10 @@ class ApiTokens:
             raise EstradeError("there is no such token", code="not-found")
         self._on_revoke(record.sha256)
         return record
+
+
+def _who(record: TokenRecord, grants: tuple[Grant, ...]) -> Who:
+    name = f"{record.user} ({record.name})"[:_MOST_ACTOR]
+    # a permission of a newer version's token is none here
+    permissions = frozenset(Permission(text) for text in record.permissions if text in TOKEN_PERMISSIONS)
+    return Who(name, grants, permissions, record.scope, "token")

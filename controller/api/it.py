@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Request
@@ -14,7 +14,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from controller.accounts.grants import Permission
+from controller.accounts.grants import EVERY_PLACE, Permission, Who
 from controller.accounts.sign_ins import token_sha256
 from controller.api.security import (
     api_token,
@@ -25,7 +25,9 @@ from controller.api.security import (
     give_cookie,
     guarded,
     lacks_second_step,
+    place_of_room,
     signed_in_of,
+    still_there,
     who_of,
 )
 from controller.centre import Centre
@@ -111,12 +113,15 @@ async def sign_out(request: Request) -> Response:
 # --- rooms --------------------------------------------------------------------------------------------------------
 
 
-@router.get("/rooms", dependencies=[guarded(Permission.READ)])
+@router.get("/rooms", dependencies=[guarded(Permission.READ, filtered=True)])
 async def rooms(request: Request) -> Response:
-    """Every room as last reported; ``cursor`` goes to ``GET /api/v1/events?since=`` for what changes after."""
+    """Every room that the caller may see, as last reported.
+
+    ``cursor`` goes to ``GET /api/v1/events?since=`` for what changes after.
+    """
     centre = centre_of(request)
     cursor = await _cursor(centre)
-    views = tuple(centre.fleet.view(room) for room in sorted(centre.fleet.ids()))
+    views = tuple(centre.fleet.view(room) for room in sorted(_seen_by(centre, who_of(request), centre.fleet.ids())))
     # written at once: FastAPI would go through 5,000 rooms a second time
     body = RoomsView(at=centre.now(), rooms=views, cursor=cursor).model_dump_json()
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
@@ -187,22 +192,21 @@ async def _act(request: Request, room: str, command: str, args: BaseModel) -> Ac
 # --- live ---------------------------------------------------------------------------------------------------------
 
 
-@router.get("/events", dependencies=[guarded(Permission.READ)], response_class=EventSourceResponse)
+@router.get("/events", dependencies=[guarded(Permission.READ, filtered=True)], response_class=EventSourceResponse)
 async def events(
     request: Request,
     since: Annotated[str | None, Query(max_length=64)] = None,
     last_event_id: Annotated[str | None, Header(max_length=64)] = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Send ``room`` (`RoomView`) and ``event`` (`EventView`) as they change.
+    """Send ``room`` (`RoomView`) and ``event`` (`EventView`) of what the caller may see, as they change.
 
     Each carries a cursor as its id. With ``Last-Event-ID`` or ``since`` only what is newer is sent; without, or with
-    one of another run of this centre, every room once. The stream ends with the sign-in, or the
-    token, that opened it.
+    one of another run of this centre, every room once. The stream ends with the sign-in,
+    or the token, that opened it.
     """
     centre = centre_of(request)
-    token, holds = api_token(request.headers), centre.api_tokens.holds
-    if token is None:
-        token, holds = request.cookies.get(cookie_name(centre), ""), centre.sign_ins.is_signed_in
+    who = who_of(request)
+    token = api_token(request.headers) or request.cookies.get(cookie_name(centre), "")
     checked_mono_s = time.monotonic()
     # without the database the stream ends: the page comes back with its cursor, and asks as often as it needs to
     with contextlib.suppress(StoreError), centre.hub.watch(token_sha256=token_sha256(token)) as watcher:
@@ -213,14 +217,17 @@ async def events(
         else:
             while missed := await centre.store.events.after(seq):
                 for fact in missed:
-                    yield ServerSentEvent(raw_data=_event(fact).model_dump_json(), event="event")
+                    if _sees(centre, who, fact.room):
+                        yield ServerSentEvent(raw_data=_event(fact).model_dump_json(), event="event")
                 seq = missed[-1].seq
                 yield ServerSentEvent(raw_data="{}", event="cursor", id=f"{centre.epoch}-{rev}-{seq}")
         watcher.rooms.update(centre.fleet.changed_since(rev))
         while await watcher.wait(centre.sign_in_check_s):
             if time.monotonic() - checked_mono_s >= centre.sign_in_check_s:
-                if not await holds(token):
+                now_who = await still_there(request)
+                if now_who is None or not now_who.may_somewhere(Permission.READ):
                     return
+                who = now_who
                 checked_mono_s = time.monotonic()
             if not (watcher.rooms or watcher.facts):
                 continue
@@ -230,12 +237,24 @@ async def events(
                 fact = watcher.facts.popleft()
                 if fact.seq > seq:
                     seq = fact.seq
-                    yield ServerSentEvent(raw_data=_event(fact).model_dump_json(), event="event")
-            for room in sorted(changed):
+                    if _sees(centre, who, fact.room):
+                        yield ServerSentEvent(raw_data=_event(fact).model_dump_json(), event="event")
+            for room in sorted(_seen_by(centre, who, changed)):
                 yield ServerSentEvent(raw_data=centre.fleet.view(room).model_dump_json(), event="room")
             # only now has the page everything up to here
             yield ServerSentEvent(raw_data="{}", event="cursor", id=f"{centre.epoch}-{rev}-{seq}")
             await asyncio.sleep(COALESCE_S)
+
+
+def _sees(centre: Centre, who: Who, room: str) -> bool:
+    return who.may(Permission.READ, place_of_room(centre, room))
+
+
+def _seen_by(centre: Centre, who: Who, rooms: Iterable[str]) -> Iterable[str]:
+    """Return those of these rooms that the caller may see."""
+    if who.may(Permission.READ, EVERY_PLACE):
+        return rooms
+    return [room for room in rooms if _sees(centre, who, room)]
 
 
 async def _cursor(centre: Centre) -> str:

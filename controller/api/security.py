@@ -59,12 +59,14 @@ def centre_of(request: Request) -> Centre:
 class Guard:
     """The dependency that declares and enforces a route's permission, and the part of its path that says where.
 
-    Without a ``scope`` what is granted has to be granted everywhere.
+    Without a ``scope`` what is granted has to be granted everywhere; or anywhere, where the route is ``filtered``: it
+    tells of many rooms, and to each caller of those that it may see.
     """
 
-    def __init__(self, permission: Permission, scope: Part | None = None) -> None:
+    def __init__(self, permission: Permission, scope: Part | None = None, *, filtered: bool = False) -> None:
         self.permission = permission
         self.scope = scope
+        self.filtered = filtered
 
     async def __call__(self, request: Request) -> None:
         centre = centre_of(request)
@@ -84,8 +86,11 @@ class Guard:
             case _:
                 who = await self._who(request, centre)
                 if self.permission is not Permission.SIGNED_IN:
-                    place = await _place(centre, self.scope, request)
-                    if not who.may(self.permission, place):
+                    if self.filtered:
+                        is_allowed = who.may_somewhere(self.permission)
+                    else:
+                        is_allowed = who.may(self.permission, await _place(centre, self.scope, request))
+                    if not is_allowed:
                         raise AccessError("this account may not do that here", code="forbidden")
                 request.state.who = who
 
@@ -126,9 +131,26 @@ async def _place(centre: Centre, scope: Part | None, request: Request) -> Place:
         return Place(name)
     if scope == "school":
         return Place(await centre.store.rooms.territory_of_school(name), name)
-    if name not in centre.fleet:
-        return Place(room=name)
-    return Place(centre.fleet.territory(name), centre.fleet.school(name), name)
+    return place_of_room(centre, name)
+
+
+def place_of_room(centre: Centre, room: str) -> Place:
+    """Return what a room lies in; of one that is unknown nothing but its name."""
+    if room not in centre.fleet:
+        return Place(room=room)
+    return Place(centre.fleet.territory(room), centre.fleet.school(room), room)
+
+
+async def still_there(request: Request) -> Who | None:
+    """Return who calls and what that may now, None where the sign-in or the token that it came with has ended.
+
+    An open page is no use of it: it may stand there all night.
+    """
+    centre, token = centre_of(request), api_token(request.headers)
+    if token is not None:
+        return await centre.api_tokens.still(token)
+    signed_in = await centre.sign_ins.holder(request.cookies.get(cookie_name(centre), ""))
+    return Who(signed_in.name, signed_in.grants) if signed_in is not None else None
 
 
 def by(part: Part) -> Part:
@@ -136,9 +158,9 @@ def by(part: Part) -> Part:
     return part
 
 
-def guarded(permission: Permission, *, scope: Part | None = None) -> Any:
+def guarded(permission: Permission, *, scope: Part | None = None, filtered: bool = False) -> Any:
     """Return what a route puts into ``dependencies``."""
-    return Depends(Guard(permission, scope))
+    return Depends(Guard(permission, scope, filtered=filtered))
 
 
 def ticket_of(request: Request) -> Ticket:

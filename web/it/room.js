@@ -86,14 +86,14 @@ const Alarms = (/** @type {{room: RoomView}} */ { room }) => {
 };
 
 const Acts = (/** @type {{room: RoomView}} */ { room }) => {
-  const isAdmin = !!session.value && session.value.role === 'admin';
+  const mayAct = !!session.value && session.value.role !== 'viewer';
   const isReachable = room.link === 'online' || room.link === 'late';
   const runs = isRunning(room);
   const isMuted = !!room.on_air && !room.on_air.sound;
   const told = outcome.value && outcome.value.room === room.id ? outcome.value : null;
   const isAccepted = !!answered.value && answerOf(answered.value) === 'accepted';
   const close = () => (isAsking.value = false);
-  const why = !isAdmin ? 'it.act.viewer' : !isReachable ? 'it.act.away' : room.proposal && !runs ? 'it.act.waits' : '';
+  const why = !mayAct ? 'it.act.viewer' : !isReachable ? 'it.act.away' : room.proposal && !runs ? 'it.act.waits' : '';
   const isOff = !!why || !!busy.value;
   return html`<div class="acts">
     ${runs && isReachable

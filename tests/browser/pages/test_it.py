@@ -470,3 +470,10 @@ async def test_thousands_of_rooms_are_usable(serve: Serve, open_page: OpenPage) 
     await page.fill("#search", "")
     await page.click("#view-tiles")
     await expect(page.locator("a.square")).to_have_count(2000)
+
+
+async def test_a_teacher_may_stop_and_mute(serve: Serve, open_page: OpenPage) -> None:
+    centre = Centre(serve("it"), ROOMS, role="teacher")
+    page = await open_page(f"{centre.url}?room=salle-10")
+    await expect(page.locator("#stop")).to_be_enabled()
+    await expect(page.locator("#mute")).to_be_enabled()

@@ -95,11 +95,11 @@ OTHER = "salle-c1"
     [
         ((Grant("viewer"),), {"read", "read-other", "list"}),
         ((Grant("admin"),), {"read", "read-other", "list", "stop", "seen"}),
-        ((Grant("teacher", f"room:{ROOM}"),), {"read", "stop"}),
-        ((Grant("teacher", "school:college-1"),), {"read", "stop"}),
-        ((Grant("admin", f"territory:{TERRITORY}"),), {"read", "stop", "seen"}),
-        ((Grant("viewer", f"school:{TERRITORY}"),), set()),
-        ((Grant("viewer", f"room:{ROOM}"), Grant("admin", f"room:{OTHER}")), {"read", "read-other"}),
+        ((Grant("teacher", f"room:{ROOM}"),), {"read", "list", "stop"}),
+        ((Grant("teacher", "school:college-1"),), {"read", "list", "stop"}),
+        ((Grant("admin", f"territory:{TERRITORY}"),), {"read", "list", "stop", "seen"}),
+        ((Grant("viewer", f"school:{TERRITORY}"),), {"list"}),
+        ((Grant("viewer", f"room:{ROOM}"), Grant("admin", f"room:{OTHER}")), {"read", "read-other", "list"}),
         ((), set()),
     ],
 )
@@ -136,9 +136,13 @@ async def test_an_account_may_what_its_grants_say_where_they_say_it(
                 assert answer.status_code == 200 or answer.json()["code"] == "room-offline", answer.text
                 may.add(name)
         assert may == allowed
+        if "list" in allowed:
+            listed = [room["id"] for room in (await centre.http.get("/api/v1/rooms")).json()["rooms"]]
+            assert listed == [room for room, name in ((ROOM, "read"), (OTHER, "read-other")) if name in allowed]
         assert (await centre.http.get("/api/v1/session")).json()["name"] == "someone"
         missing = await centre.http.get("/api/v1/rooms/no-such-room")
-        assert missing.status_code == (404 if "list" in allowed else 403), "who may not see all is not told"
+        sees_all = any(grant.scope == "all" for grant in grants)
+        assert missing.status_code == (404 if sees_all else 403), "who may not see all is not told"
 
 
 async def test_the_cookie_is_out_of_reach_of_scripts_and_ends_with_signing_out(staffed: RunningCentre) -> None:
@@ -343,6 +347,42 @@ async def test_a_live_stream_ends_with_the_sign_in_that_opened_it(tmp_path: Path
                 await store.accounts.seen(token, now=now() - IDLE - timedelta(seconds=1))
             with pytest.raises(EOFError):
                 await stream.next("room", deadline_s=3)
+
+
+async def test_a_live_stream_tells_of_the_rooms_that_its_account_may_see(tmp_path: Path, broker: Broker) -> None:
+    config = centre_config(tmp_path / "centre", broker)
+    await register(config)
+    async with open_store(config.database) as store:
+        await store.rooms.put([RoomRecord(OTHER, "013", "Salle C1")], now=now())
+        await store.accounts.put(Account("someone", (Grant("viewer", f"room:{OTHER}"),), HASH), now=now())
+        async with running_centre(config, sign_in_check_s=0.2) as centre:
+            await centre.sign_in("someone")
+            cursor = (await centre.http.get("/api/v1/rooms")).json()["cursor"]
+            missed = [
+                EventRecord(f"e-{room}", room, "lesson.started", now(), {"lesson": "l-1"}) for room in (ROOM, OTHER)
+            ]
+            await store.events.add(missed, now=now())
+            async with (
+                scripted_room(broker) as unseen,
+                scripted_room(broker, OTHER, "013") as seen,
+                centre.http.stream("GET", f"/api/v1/events?since={cursor}") as response,
+            ):
+                stream = Stream(response)
+                assert json.loads((await stream.next("event"))["data"])["room"] == OTHER
+                for n, room in enumerate((unseen, seen)):
+                    await room.say_state(LessonState.LIVE, f"l-{n}")
+                    await room.say_fact(f"f-{n}", LessonStarted(lesson=f"l-{n}", origin="panel"))
+                told = []
+                while ("event", "f-1") not in told or ("room", "l-1") not in told:
+                    one = await stream.next()
+                    data = json.loads(one["data"])
+                    if one["event"] != "cursor":
+                        assert data.get("room", data["id"]) == OTHER
+                        told.append((one["event"], data["id"] if one["event"] == "event" else data["lesson"]))
+                async with store.database._engine.begin() as connection:
+                    await connection.exec_driver_sql("DELETE FROM grants WHERE user = 'someone'")
+                with pytest.raises(EOFError):
+                    await stream.next("never", deadline_s=5)
 
 
 async def test_stop_mute_and_propose_reach_the_room_and_are_audited(staffed: RunningCentre, room: ScriptedRoom) -> None:

@@ -79,7 +79,9 @@ async def test_a_group_of_the_provider_opens_what_the_configuration_says(
     centre.http.cookies.clear()
     assert await go(centre, oidc_provider, "tom") == "/it/"
     assert (await centre.http.get(f"/api/v1/rooms/{ROOM}")).status_code == 200
-    assert (await centre.http.get("/api/v1/rooms")).json()["code"] == "forbidden"
+    assert [room["id"] for room in (await centre.http.get("/api/v1/rooms")).json()["rooms"]] == [ROOM]
+    seen = await centre.http.post(f"/api/v1/rooms/{ROOM}/seen", json={"check": "on-air"})
+    assert seen.json()["code"] == "forbidden"
     async with open_store(centre.config.database) as store:
         noted = [(r.actor, r.act, r.subject, r.outcome) for r in await store.accounts.audit()]
     assert ("tom", "sign-in", "oidc", "ok") in noted
