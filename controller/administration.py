@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import csv
 import json
+import re
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -22,12 +23,12 @@ from controller.config import ControllerConfig, load
 from controller.fleet import Fleet
 from controller.keys import load_keys
 from controller.lessons import LessonBook
-from controller.store.accounts import Account, AuditRecord, Grant, widest
+from controller.store.accounts import EVERYWHERE, Account, AuditRecord, Grant
 from controller.store.rooms import RoomRecord
 from controller.store.store import Store, open_store
 from controller.store.tokens import TokenRecord
 from protocol.errors import ConfigError
-from protocol.pages import TokenBody
+from protocol.pages import SCOPE, TokenBody
 from protocol.topics import check_id
 
 LEAST_PASSWORD = 10
@@ -55,8 +56,10 @@ def add_user(options: argparse.Namespace) -> int:
     name = options.name.strip()
     if not 1 <= len(name) <= 80:
         raise ConfigError("an account's name has 1 to 80 characters", code="args-invalid")
+    if not re.fullmatch(SCOPE, options.scope):
+        raise ConfigError("--scope is all, or territory:, school: or room: with an id", code="args-invalid")
     password = random_password() if options.random else _ask_password(from_stdin=options.password_stdin)
-    account = Account(name, (Grant(options.role),), hash_password(password))
+    account = Account(name, (Grant(options.role, options.scope),), hash_password(password))
 
     async def work(store: Store) -> None:
         await store.accounts.put(account, now=datetime.now(UTC))
@@ -64,7 +67,8 @@ def add_user(options: argparse.Namespace) -> int:
 
     _with_store(config, work)
     shown = {"password": password} if options.random else {}
-    text = f"{name} ({options.role})" + (f"\npassword, shown this once: {password}" if options.random else "")
+    where = "" if options.scope == EVERYWHERE else f", {options.scope}"
+    text = f"{name} ({options.role}{where})" + (f"\npassword, shown this once: {password}" if options.random else "")
     _say(options, text, {"name": name, "role": options.role, **shown})
     return 0
 
@@ -105,8 +109,11 @@ def list_users(options: argparse.Namespace) -> int:
     """``user list``."""
 
     async def work(store: Store) -> None:
-        users = [{"name": account.name, "role": widest(account.grants)} for account in await store.accounts.all()]
-        _say(options, "\n".join(f"{user['name']}\t{user['role']}" for user in users), {"users": users})
+        users = [
+            {"name": account.name, "may": [f"{grant.role} {grant.scope}" for grant in account.grants]}
+            for account in await store.accounts.all()
+        ]
+        _say(options, "\n".join(f"{user['name']}\t{', '.join(user['may'])}" for user in users), {"users": users})
 
     _with_store(load(options.config), work)
     return 0

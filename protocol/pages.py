@@ -156,6 +156,10 @@ class RecoveryCodes(Wire):
     codes: tuple[str, ...]
 
 
+SCOPE = r"^(all|(territory|school|room):[a-z0-9][a-z0-9-]{0,47})$"
+"""Where something is granted."""
+
+
 class TokenBody(Body):
     """``POST /api/v1/tokens``."""
 
@@ -163,7 +167,7 @@ class TokenBody(Body):
     permissions: tuple[str, ...] = Field(min_length=1, max_length=16, description="read, lesson, room …; not accounts")
     scope: str = Field(
         default="all",
-        pattern=r"^(all|(territory|school|room):[a-z0-9][a-z0-9-]{0,47})$",
+        pattern=SCOPE,
         description="where: all, or territory:, school:, room: with an id",
     )
     days: int = Field(default=90, ge=1, le=400)

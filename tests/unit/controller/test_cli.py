@@ -94,9 +94,20 @@ def test_a_first_administrator_gets_a_password_once(config: Path, capsys: pytest
     password = str(_json(capsys)["password"])
     assert len(password) == 23
     assert main(["--config", str(config), "--json", "user", "list"]) == 0
-    assert _json(capsys) == {"users": [{"name": "admin", "role": "admin"}]}
+    assert _json(capsys) == {"users": [{"name": "admin", "may": ["admin all"]}]}
     for file in (config.parent / "state").iterdir():
         assert password.encode() not in file.read_bytes()
+
+
+def test_an_account_is_for_one_place_where_it_says_so(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    add = ["--config", str(config), "user", "add", "tom", "--random", "--role", "teacher", "--scope"]
+    assert main([*add, "school:college-1"]) == 0
+    assert capsys.readouterr().out.startswith("tom (teacher, school:college-1)\npassword, ")
+    for wrong in ("college-1", "school:", "school:Collège", "all\n"):
+        assert main([*add, wrong]) == 2
+        assert capsys.readouterr().err.endswith("[args-invalid]\n")
+    assert main(["--config", str(config), "user", "list"]) == 0
+    assert capsys.readouterr().out == "tom\tteacher school:college-1\n"
 
 
 @pytest.mark.parametrize(("typed", "status"), [("long enough password\n", 0), ("short\n", 2), ("", 2)])
