@@ -220,7 +220,14 @@ def _add_demo(commands: Any) -> None:
 
 
 def _add_rooms(commands: Any) -> None:
-    rooms = commands.add_parser("rooms", help=_say("liste les salles d’un centre", "list a centre's rooms"))
+    rooms = commands.add_parser(
+        "rooms",
+        help=_say("liste les salles d’un centre", "list a centre's rooms"),
+        description=_say(
+            "Liste les salles d’un centre, par un compte et son mot de passe, ou par le jeton d’ESTRADE_TOKEN.",
+            "List a centre's rooms, with an account and its password, or with the token of ESTRADE_TOKEN.",
+        ),
+    )
     rooms.add_argument(
         "--url",
         default=os.environ.get("ESTRADE_URL", "http://127.0.0.1:8470"),

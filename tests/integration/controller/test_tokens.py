@@ -18,6 +18,8 @@ from controller.accounts.tokens import ApiTokens
 from controller.cli import main
 from controller.store.accounts import Account, Grant
 from controller.store.store import open_store
+from estrade import rooms as rooms_command
+from protocol.errors import AccessError
 from tests.broker import Broker
 from tests.integration.controller.scripted import (
     ROOM,
@@ -225,6 +227,29 @@ async def test_the_command_line_makes_lists_and_takes_back(
     assert [(t["name"], t["user"], t["may"]) for t in listed["tokens"]] == [("Backups", "looker", "lesson,read")]
     assert (await run("revoke", listed["tokens"][0]["id"]))[0] == 0
     assert await outcome(client, "GET", "/api/v1/rooms") == "access-refused"
+
+
+async def test_rooms_are_listed_with_a_token_by_whoever_has_a_second_step(
+    staffed: RunningCentre, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def rooms() -> Any:
+        await asyncio.to_thread(
+            rooms_command.run, staffed.url, name="admin", password_stdin=False, ca_file=None, as_json=True
+        )
+        return json.loads(capsys.readouterr().out)["rooms"]
+
+    async with open_store(staffed.config.database) as store:
+        assert await store.second_steps.begin("admin", b"sealed", 1, [])
+    monkeypatch.setenv("ESTRADE_PASSWORD", "correct horse")
+    with pytest.raises(AccessError) as refused:
+        await rooms()
+    assert refused.value.code == "totp-needed"
+    token, _ = await make(staffed, "read")
+    monkeypatch.setenv("ESTRADE_TOKEN", f"{token}\n")
+    assert [room["id"] for room in await rooms()] == [ROOM]
+    monkeypatch.setenv("ESTRADE_TOKEN", "est_made-up")
+    with pytest.raises(AccessError, match="not known here"):
+        await rooms()
 
 
 async def test_an_account_that_is_switched_off_has_no_tokens(staffed: RunningCentre, program: Program) -> None:
