@@ -24,6 +24,7 @@ PEOPLE: dict[str, dict[str, Any]] = {
     "anne": {"preferred_username": "anne", "groups": ["staff", "estrade-admins"], "roles": ["estrade-viewers"]},
     "tom": {"preferred_username": "tom", "groups": ["teachers-college-1"]},
     "zoe": {"preferred_username": "zoe", "groups": ["pupils"]},
+    "blank": {"preferred_username": " ", "groups": ["estrade-admins"]},
     "admin": {"preferred_username": "admin", "groups": ["estrade-admins"]},
 }
 

@@ -186,7 +186,7 @@ class OidcClient:
                 },
             )
             claims.validate(now=self._seconds(), leeway=_LEEWAY_S)
-        except (JoseError, ValueError, TypeError, KeyError) as error:
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:  # also keys that are none
             raise _failure(f"the provider's ID token does not hold ({error})") from error
         return dict(claims)
 
@@ -201,7 +201,7 @@ class OidcClient:
         subject, name = claims["sub"], claims.get(self._config.name_claim) or claims["sub"]
         said = claims.get(self._config.groups_claim, ())
         groups = (said,) if isinstance(said, str) else tuple(said) if isinstance(said, list) else ()
-        if not isinstance(subject, str) or not isinstance(name, str) or not name.isprintable():
+        if not isinstance(subject, str) or not isinstance(name, str) or not (name.strip() and name.isprintable()):
             raise _failure("the provider gives no usable name")
         # the same subject at another provider is somebody else
         stands_for = hashlib.sha256(f"{self._issuer}\0{subject}".encode(errors="replace")).hexdigest()

@@ -88,7 +88,10 @@ class Accounts:
             return Account(row.name, grants.get(name, ()), row.password_hash)
 
     async def put(self, account: Account, *, now: datetime) -> None:
-        """Make or change an account; every browser signed in with it is signed out."""
+        """Make or change an account of this centre; every browser signed in with it is signed out.
+
+        One of a provider becomes one of this centre, and opens to nobody of the provider any more.
+        """
 
         async def work(db_session: AsyncSession) -> None:
             row = await db_session.get(User, account.name)
@@ -96,7 +99,7 @@ class Accounts:
                 db_session.add(User(name=account.name, password_hash=account.password_hash, added_at=now))
                 await db_session.flush()
             else:
-                row.password_hash = account.password_hash
+                row.password_hash, row.kind, row.subject = account.password_hash, "local", None
                 await db_session.execute(delete(SignedIn).where(SignedIn.user == account.name))
                 await db_session.execute(delete(GrantRow).where(GrantRow.user == account.name))
             db_session.add_all(GrantRow(user=account.name, **asdict(grant)) for grant in account.grants)

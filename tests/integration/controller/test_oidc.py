@@ -97,6 +97,12 @@ async def test_who_is_in_none_of_the_groups_stays_outside_and_is_not_noted(
         assert [(r.actor, r.outcome) for r in await store.accounts.audit()] == [("(unknown)", "no-grant")]
 
 
+async def test_who_has_no_name_there_gets_none_here(centre: RunningCentre, oidc_provider: OidcProvider) -> None:
+    assert await go(centre, oidc_provider, "blank") == "/it/?problem=oidc-failed"
+    async with open_store(centre.config.database) as store:
+        assert await store.accounts.all() == []
+
+
 async def test_an_account_of_the_centre_is_nobody_elses(centre: RunningCentre, oidc_provider: OidcProvider) -> None:
     async with open_store(centre.config.database) as store:
         await store.accounts.put(Account("admin", (Grant("viewer"),), hash_password("correct horse")), now=now())

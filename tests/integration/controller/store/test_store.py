@@ -175,6 +175,12 @@ async def test_an_account_of_a_provider_is_known_by_its_subject(store: Store) ->
     record = await accounts.signed_in("f" * 64)
     assert record is not None
     assert not record.is_local
+    await accounts.put(Account("anne", (Grant("admin"),), "hash"), now=AT)
+    await accounts.sign_in("anne", "e" * 64, now=AT)
+    record = await accounts.signed_in("e" * 64)
+    assert record is not None
+    assert record.is_local, "with a password it is asked for what accounts with a password are asked for"
+    assert await accounts.put_of_provider("anne", "s-1", (Grant("viewer"),), now=AT) is None
 
 
 async def test_tokens_of_programs_come_back_as_they_were(store: Store) -> None:
