@@ -156,6 +156,28 @@ class RecoveryCodes(Wire):
     codes: tuple[str, ...]
 
 
+class GrantView(Wire):
+    """A role, and where it holds."""
+
+    role: Literal["admin", "teacher", "viewer"]
+    scope: str
+
+
+class AccountView(Wire):
+    """An account; ``is_local``: it signs in with a password of this centre."""
+
+    name: str
+    grants: tuple[GrantView, ...]
+    is_local: bool
+    has_second_step: bool
+
+
+class AccountsView(Wire):
+    """``GET /api/v1/accounts``, by name."""
+
+    accounts: tuple[AccountView, ...]
+
+
 SCOPE = r"^(all|(territory|school|room):[a-z0-9][a-z0-9-]{0,47})$"
 """Where something is granted."""
 

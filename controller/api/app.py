@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from controller.api import (
+    accounts,
     errors,
     it,
     join,
@@ -25,7 +26,21 @@ from controller.sdp import MOST_SDP_BYTES
 
 ROUTERS = tuple(
     module.router
-    for module in (join, whep, whip, lessons, shares, screen, it, second_step, oidc, tokens, operations, pages)
+    for module in (
+        join,
+        whep,
+        whip,
+        lessons,
+        shares,
+        screen,
+        it,
+        second_step,
+        oidc,
+        tokens,
+        accounts,
+        operations,
+        pages,
+    )
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
@@ -40,6 +41,7 @@ class Account:
     name: str
     grants: tuple[Grant, ...]
     password_hash: str | None
+    has_second_step: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Accounts:
         async with self._database.read() as db_session:
             rows = list(await db_session.scalars(select(User).order_by(User.name)))
             grants = await grants_of(db_session)
-            return [Account(row.name, grants.get(row.name, ()), row.password_hash) for row in rows]
+            return [_account(row, grants) for row in rows]
 
     async def get(self, name: str) -> Account | None:
         async with self._database.read() as db_session:
@@ -85,7 +87,7 @@ class Accounts:
             if row is None:
                 return None
             grants = await grants_of(db_session, name)
-            return Account(row.name, grants.get(name, ()), row.password_hash)
+            return _account(row, grants)
 
     async def put(self, account: Account, *, now: datetime) -> None:
         """Make or change an account of this centre; every browser signed in with it is signed out.
@@ -193,6 +195,10 @@ class Accounts:
     async def forget_audit(self, before: datetime, most: int) -> int:
         """Delete at most ``most`` old lines of the audit; return how many."""
         return await self._database.forget(AuditRow.seq, AuditRow.at < before, most)
+
+
+def _account(row: User, grants: Mapping[str, tuple[Grant, ...]]) -> Account:
+    return Account(row.name, grants.get(row.name, ()), row.password_hash, row.totp_sealed is not None)
 
 
 async def grants_of(db_session: AsyncSession, user: str | None = None) -> dict[str, tuple[Grant, ...]]:

@@ -178,6 +178,7 @@ async def test_every_request_has_an_answer_that_is_no_fault_of_ours(
             "link": "abc",
             "share": "s-1",
             "token_id": "0" * 16,
+            "name": "admin",
             "path": "css/base.css",
         }
         there = at_this_centre(made, real)

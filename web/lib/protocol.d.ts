@@ -8,6 +8,19 @@ export interface Access {
   link: string;
 }
 
+/** An account; ``is_local``: it signs in with a password of this centre. */
+export interface AccountView {
+  name: string;
+  grants: GrantView[];
+  is_local: boolean;
+  has_second_step: boolean;
+}
+
+/** ``GET /api/v1/accounts``, by name. */
+export interface AccountsView {
+  accounts: AccountView[];
+}
+
 /** What came of a button: ``POST /api/v1/rooms/{room}/stop``, ``…/mute``, ``…/propose`` and ``…/seen``. */
 export interface ActAnswer {
   ok: true;
@@ -188,6 +201,12 @@ export interface FramingBody {
 /** ``POST /api/lesson/freeze``: the board's last picture stays for pupils, or the board is shown again. */
 export interface FreezeBody {
   frozen: boolean;
+}
+
+/** A role, and where it holds. */
+export interface GrantView {
+  role: "admin" | "teacher" | "viewer";
+  scope: string;
 }
 
 /** The pupil raises a hand, or takes it down. */

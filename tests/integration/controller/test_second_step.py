@@ -181,6 +181,36 @@ async def test_an_administrator_without_the_step_that_is_asked_for_may_do_nothin
         assert (await centre.http.get("/api/v1/rooms")).json()["rooms"] == [], "what its grants say holds again"
 
 
+async def test_an_administrator_takes_anothers_lost_step_away_and_not_his_own(staffed: RunningCentre) -> None:
+    await set_up(staffed)
+    async with open_store(staffed.config.database) as store:
+        await store.accounts.put(Account("chief", (Grant("admin"),), HASH), now=now())
+        await store.accounts.put(Account("looker", (Grant("viewer", "school:s-1"),), HASH), now=now())
+    for name in ("admin", "looker", "nobody"):
+        answer = await staffed.http.delete(f"/api/v1/accounts/{name}/totp")
+        assert answer.json()["code"] == ("forbidden" if name == "admin" else "not-found")
+    admins_cookie = {"Cookie": f"estrade={staffed.http.cookies['estrade']}"}
+    staffed.http.cookies.clear()
+    await staffed.sign_in("looker")
+    for method, path in (("GET", "/api/v1/accounts"), ("DELETE", "/api/v1/accounts/admin/totp")):
+        assert (await staffed.http.request(method, path)).json()["code"] == "forbidden"
+    await staffed.sign_in("chief")
+    assert (await staffed.http.get("/api/v1/accounts")).json()["accounts"] == [
+        {"name": name, "grants": [{"role": role, "scope": scope}], "is_local": True, "has_second_step": name == "admin"}
+        for name, role, scope in (
+            ("admin", "admin", "all"),
+            ("chief", "admin", "all"),
+            ("looker", "viewer", "school:s-1"),
+        )
+    ]
+    assert (await staffed.http.delete("/api/v1/accounts/admin/totp")).status_code == 204
+    staffed.http.cookies.clear()
+    assert (await staffed.http.get("/api/v1/session", headers=admins_cookie)).status_code == 401
+    assert await attempt(staffed, None) == "ok"
+    async with open_store(staffed.config.database) as store:
+        assert ("chief", "totp.reset", "admin") in [(r.actor, r.act, r.subject) for r in await store.accounts.audit()]
+
+
 async def test_the_command_line_takes_a_lost_step_away(staffed: RunningCentre, tmp_path: Any, capsys: Any) -> None:
     await set_up(staffed)
     config = staffed.config
