@@ -103,7 +103,8 @@ class Agent:
         self._topics = settings.topics
         self.ready = asyncio.Event()
         """Set when the room answers everything: its panel listens and its first viewer will not wait for start-up."""
-        self._controllers: set[str] = set()
+        self._controllers: dict[str, int] = {}
+        """Those that are there, with their protocol's version."""
         self._centre = CentreLine(since=datetime.now(UTC))
         self._outbox = Outbox(settings.state_dir / "outbox.sqlite")
         self._desired = DesiredConfig(settings.state_dir / "desired.json")
@@ -469,6 +470,7 @@ class Agent:
 
     def _lost(self) -> None:
         self._controllers.clear()  # each connection is told anew which controllers are there
+        self._reporter.controllers_are(())
         self._centre_is("away")
 
     async def _controller_came(self, message: Message) -> None:
@@ -478,7 +480,10 @@ class Agent:
         except ValidationError:
             log.warning("A controller's status is not of its form", extra={"instance": instance})
             return
-        (self._controllers.add if status.online else self._controllers.discard)(instance)
+        self._controllers.pop(instance, None)
+        if status.online:
+            self._controllers[instance] = status.proto
+        self._reporter.controllers_are(self._controllers.values())
         if status.online:
             self._events.send_again()  # it may have been away for longer than the broker keeps its messages
         self._centre_is("connected" if self._controllers else "no-controller")

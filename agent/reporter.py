@@ -6,12 +6,13 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 
 import psutil
 
+from agent.checks_told import ChecksTold
 from agent.desired import DesiredConfig
 from agent.lesson import Lesson
 from agent.outbox import Outbox
@@ -75,6 +76,7 @@ class Reporter:
         self._was_in_lesson = False
         self._disk_failed_at: datetime | None = None
         self._room_checks = checks
+        self._checks_told = ChecksTold()
         checks.add(self._own_checks)
         checks.on_change(self._wrong_changed)
         lesson.on_change(self._lesson_changed)
@@ -154,20 +156,28 @@ class Reporter:
             self._room_checks.look()
             cpu_percent, memory_mb = await asyncio.to_thread(self._cpu.look)
             self._seq += 1
+            sid, checks = self._link.sid or "none", self._room_checks.all()
+            is_whole = self._checks_told.are_due(sid, checks)
+            if is_whole:  # before it is sent: a controller that comes meanwhile has to be told again
+                self._checks_told.told(sid, checks)
             health = Health(
-                sid=self._link.sid or "none",
+                sid=sid,
                 seq=self._seq,
                 uptime_s=time.monotonic() - self._began_s,
                 cpu_percent=cpu_percent,
                 memory_mb=memory_mb,
                 viewers=publisher.connected if publisher else 0,
                 tracks=self._rates.look(publisher),
-                checks=self._room_checks.all(),
+                checks=checks if is_whole else None,
             )
             try:
                 await self._link.publish(self._topics.health, health, qos=0, expiry_s=30)
             except BrokerError:
-                continue  # the next one says it all
+                self._checks_told.forget()  # the next one says it all
+
+    def controllers_are(self, protos: Collection[int]) -> None:
+        """Take the protocol versions of the controllers that are there, whenever one comes or goes."""
+        self._checks_told.controllers_are(protos)
 
     def _own_checks(self) -> tuple[Check, ...]:
         mine = tuple(check for check in (self._disk(), self._alarm.check()) if check is not None)
@@ -183,6 +193,7 @@ class Reporter:
     def checks_changed(self) -> None:
         """Report health at once: a person waits to see a check change."""
         self._room_checks.look()
+        self._checks_told.forget()
         self._health_soon.set()
 
     def _wrong_changed(self, critical: bool) -> None:

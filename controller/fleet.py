@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Literal
 
 from protocol.lesson import RUNNING
-from protocol.messages import CheckStatus, DeathReason, Health, RoomState, RoomStatus
+from protocol.messages import Check, CheckStatus, DeathReason, Health, RoomState, RoomStatus
 from protocol.pages import RoomView
 
 LinkState = Literal["online", "late", "offline", "unknown", "off"]
@@ -153,10 +153,12 @@ class Fleet:
         known = self._rooms[room]
         if known.death is not None and known.death.sid == health.sid:
             return
-        if health.checks is None:
-            health = health.model_copy(update={"checks": known.health.checks if known.health else ()})
-        checked = known.health is not None and _told(known.health) != _told(health)
+        if health.checks is None and known.health is not None:
+            health = health.model_copy(update={"checks": known.health.checks})
+        before = _checks(known)
         known.health, known.death, known.was_seen = health, None, True
+        now = _checks(known)
+        checked = now is not before and _told(now) != _told(before)
         self._hear(known)
         moved = (
             abs(health.cpu_percent - known.shown_cpu) >= _CPU_STEP_PERCENT
@@ -241,7 +243,7 @@ class Fleet:
             sign=state.sign if state else None,
             viewers=state.viewers if state else 0,
             devices=state.devices if state else (),
-            checks=(health.checks or ()) if health else (),
+            checks=_checks(known),
             agent=known.agent,
             cpu_percent=health.cpu_percent if health else None,
             memory_mb=health.memory_mb if health else None,
@@ -284,9 +286,16 @@ class Fleet:
         self._on_change(known.id)
 
 
-def _told(health: Health) -> list[tuple[object, ...]]:
+def _checks(known: _Room) -> tuple[Check, ...]:
+    """Return the checks of the last health that had them; before the first one what is wrong, from the state."""
+    if known.health is not None and known.health.checks is not None:
+        return known.health.checks
+    return known.state.checks if known.state is not None else ()
+
+
+def _told(checks: tuple[Check, ...]) -> list[tuple[object, ...]]:
     """Return what makes checks another view: a value that moves with every report is none, or 5,000 rooms chatter."""
-    return [(check.id, check.status, check.message, check.remedy) for check in health.checks or ()]
+    return [(check.id, check.status, check.message, check.remedy) for check in checks]
 
 
 def _status(known: _Room, *, is_stale: bool) -> CheckStatus:
@@ -299,9 +308,9 @@ def _status(known: _Room, *, is_stale: bool) -> CheckStatus:
         "off": CheckStatus.UNKNOWN,
     }
     found = [of_link[known.link]]
-    if not is_stale and known.health is not None:
+    if not is_stale:
         # What a check cannot tell (nobody speaks: is the voice loud enough?) makes no room unknown.
-        found += [check.status for check in known.health.checks or () if check.status is not CheckStatus.UNKNOWN]
+        found += [check.status for check in _checks(known) if check.status is not CheckStatus.UNKNOWN]
     if not is_stale and known.state is not None:
         found += [device.status for device in known.state.devices]
         if known.state.problem is not None:

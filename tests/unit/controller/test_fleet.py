@@ -239,3 +239,16 @@ def test_a_health_without_checks_leaves_them_as_they_were(online: World) -> None
     online.fleet.measure(ROOM, short)
     view = online.fleet.view(ROOM)
     assert (view.checks, view.status, view.cpu_percent) == ((ill,), CheckStatus.CRITICAL, 50.0)
+
+
+def test_before_the_first_whole_health_what_is_wrong_is_known_from_the_state(online: World) -> None:
+    ill = Check(id="sound", status=CheckStatus.CRITICAL, since=AT)
+    online.reports(checks=(ill,))
+    short = Health(sid="s1", seq=1, uptime_s=1, cpu_percent=10, memory_mb=100, viewers=0, checks=None)
+    online.fleet.measure(ROOM, short)
+    view = online.fleet.view(ROOM)
+    assert (view.checks, view.status) == ((ill,), CheckStatus.CRITICAL)
+    online.changes.clear()
+    online.fleet.measure(ROOM, short.model_copy(update={"checks": ()}))
+    assert online.fleet.view(ROOM).checks == ()
+    assert online.changes == [ROOM]
