@@ -26,9 +26,16 @@ MOST_BYTES = 32_768
 """Of all tables as JSON: the document that carries them is retained for each room."""
 MOST_DEPTH = 8
 
-_SECRET_WORDS = frozenset({"password", "secret", "token", "pin", "key"})
+_SECRET_WORDS = frozenset(
+    {
+        "password", "passwd", "passphrase", "passcode", "pwd", "secret", "token", "pin", "key", "apikey",
+        "credential", "credentials",
+    }
+)  # fmt: skip
 _WORDS = re.compile(r"[A-Z]?[^A-Z_\-.\s]+|[A-Z]+(?![a-z])")
-_CREDENTIALS = re.compile(r"://[^/\s@:]*:[^/\s@]*@")
+_PORT = re.compile(r"\d+[/?#]")
+_LOGIN = re.compile(r"[/?&;](?:[a-z]+_)?(?:pass|password|passwd|pwd|pin|token|secret|key|apikey)=", re.IGNORECASE)
+"""As some cameras have it in their addresses."""
 
 Tables = Mapping[str, Any]
 
@@ -76,9 +83,21 @@ def secrets(value: Any, path: str = "") -> list[str]:
     elif isinstance(value, (list, tuple)):
         for number, inner in enumerate(value):
             found += secrets(inner, f"{path}[{number}]")
-    elif isinstance(value, str) and _CREDENTIALS.search(value):
+    elif isinstance(value, str) and _has_login(value):
         found.append(path)
     return found
+
+
+def _has_login(text: str) -> bool:
+    """Say whether an address in this text carries a password: before an @, where it may hold a slash, or by name."""
+    for word in text.split():
+        for rest in word.split("://")[1:]:
+            user, _, after = rest.partition(":")
+            if not {"/", "@"}.intersection(user) and "@" in after and not _PORT.match(after):
+                return True
+            if _LOGIN.search(rest):
+                return True
+    return False
 
 
 def _is_secret(key: str) -> bool:

@@ -101,7 +101,8 @@ def test_a_difference_is_found_within_lists_and_under_long_names() -> None:
 @pytest.mark.parametrize(
     "key",
     ["password", "Password", "PASSWORD", "rtsp_password", "password_text", "api_key", "apiKey", "HTTPKey",
-     "turn-secret", "access_token", "pin", "PIN", "pin_code", "file_key", "fileKey", "token.value"],
+     "turn-secret", "access_token", "pin", "PIN", "pin_code", "file_key", "fileKey", "token.value", "passwd",
+     "apikey", "credential", "wifiPassphrase"],
 )  # fmt: skip
 @pytest.mark.parametrize("depth", [0, 1, 4])
 def test_a_secret_is_found_wherever_it_is_planted(key: str, depth: int) -> None:
@@ -122,6 +123,10 @@ def test_a_secret_is_found_wherever_it_is_planted(key: str, depth: int) -> None:
         f"RTSP://:{PLANTED}@cam",
         f"see http://a:{PLANTED}@x and y",
         "rtsp://a:@b",
+        f"rtsp://a:{PLANTED}/{PLANTED}@10.0.0.7/cam",
+        f"rtsp://cam/user=admin&password={PLANTED}&channel=1",
+        f"rtsp://10.0.0.7/s?user=a&PWD={PLANTED}",
+        f"https://x.example/?access_token={PLANTED}",
     ],
 )
 def test_an_address_with_a_password_is_found(address: str) -> None:
@@ -137,6 +142,7 @@ def test_an_address_with_a_password_is_found(address: str) -> None:
         {"camera": {"keyboard": 1, "monkey_bars": 2, "spin": 3, "tokens_most": 4}},
         {"camera": {"password": None}, "display": {"url": "http://user@host/path:1@x"}},
         {"media": {"note": "a:b@c"}},
+        {"camera": {"url": "rtsp://10.0.0.7:554/front@2?monkey=1&tokens=2"}},
     ],
 )
 def test_what_is_no_secret_passes(tables: dict[str, Any]) -> None:
