@@ -30,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             status = _carry_out(argv)
         finally:
-            sys.stdout.flush()  # now: when the interpreter goes, nobody could hear that the pipe is closed
+            if sys.stdout is not None:  # it was closed before we began
+                sys.stdout.flush()  # now: when the interpreter goes, nobody could hear that the pipe is closed
     except* BrokenPipeError:  # also out of a demo's tasks
         status = EXIT_CLOSED_PIPE
         nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -92,6 +92,12 @@ def test_whoever_reads_may_go_and_nothing_is_said_of_it(given: list[str]) -> Non
     assert (done.stderr, done.returncode) == ("", cli.EXIT_CLOSED_PIPE)
 
 
+def test_an_output_that_is_closed_from_the_start_is_no_fault() -> None:
+    command = ["sh", "-c", 'exec "$0" -m estrade.cli --help >&-', sys.executable]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+
+
 def test_settings_are_gathered_by_table() -> None:
     tables = cli._settings(["camera.rate_hz=15", 'camera.room_name="Salle A"', "media.ice=[]"])
     assert tables == {"camera": {"rate_hz": 15, "room_name": "Salle A"}, "media": {"ice": []}}
