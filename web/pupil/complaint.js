@@ -22,6 +22,8 @@ export class Complaint {
     this.told = '';
     /** @private */
     this.well = 0;
+    /** Taken back here, but the room could not be told yet. @private */
+    this.isOver = false;
     sheet('cannot-hear', 'hear-sheet', () => this.make());
     el('hear-again').addEventListener('click', () => this.takeBack());
   }
@@ -33,12 +35,14 @@ export class Complaint {
     const finding = whySilent(this.facts());
     this.told = this.attendance.say({ type: 'cannot-hear', found: finding.key }) ? finding.key : '';
     this.well = 0;
+    this.isOver = false;
     showFinding(finding);
     this.show();
   }
 
   /** After each second: what was found to be wrong may be well. Where all was well, the pupil alone can tell. */
   look() {
+    if (this.isOver) this.takeBack();
     if (!this.told || this.told === 'fine') return;
     this.well = whySilent(this.facts()).key === 'fine' ? this.well + 1 : 0;
     if (this.well >= WELL_LOOKS) this.takeBack();
@@ -47,12 +51,15 @@ export class Complaint {
   /** The lesson is over, or another begins. */
   forget() {
     this.told = '';
+    this.isOver = false;
     this.show();
   }
 
   /** @private */
   takeBack() {
-    if (!this.told || !this.attendance.say({ type: 'can-hear' })) return; // said once the line is back
+    if (!this.told) return;
+    this.isOver = !this.attendance.say({ type: 'can-hear' });
+    if (this.isOver) return; // said once the line is back
     this.told = '';
     showFinding({ key: 'again' });
     if (el('hear-sheet').hidden) announce(words.t('hear.again')); // else the sheet says it

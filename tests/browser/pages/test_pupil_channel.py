@@ -210,6 +210,25 @@ async def test_not_hearing_is_taken_back_by_a_tap_or_once_what_was_found_is_over
     await expect(page.locator("#announce")).to_have_text("Tu entends de nouveau.")
 
 
+_CLOSED_JS = """isClosed => {
+  window.state = window.state || Object.getOwnPropertyDescriptor(RTCDataChannel.prototype, 'readyState');
+  const state = isClosed ? Object.assign({}, window.state, { get: () => 'closing' }) : window.state;
+  Object.defineProperty(RTCDataChannel.prototype, 'readyState', state);
+}"""
+
+
+async def test_what_is_taken_back_without_a_line_is_said_once_it_is_there(serve: Serve, open_page: OpenPage) -> None:
+    page, room = await in_class(serve, open_page)
+    await page.click("#cannot-hear")
+    assert await room.heard("cannot-hear", 1) == [{"type": "cannot-hear", "found": "fine"}]
+    await page.evaluate(_CLOSED_JS, True)
+    await page.click("#hear-again")
+    assert await room.said("can-hear") == []
+    await page.evaluate(_CLOSED_JS, False)
+    assert await room.heard("can-hear", 1) == [{"type": "can-hear"}]
+    await expect(page.locator("#hear-again")).to_be_hidden()
+
+
 async def test_a_reaction_that_was_sent_is_seen_on_its_button_for_a_moment(serve: Serve, open_page: OpenPage) -> None:
     page, _ = await in_class(serve, open_page)
     react, sent = page.locator("#react"), page.locator("#react .icon.sent")
