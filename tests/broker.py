@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from controller.pki import CertificateAuthority
 from mqttlink import LinkSettings
 from tests.peers import need
 
+RELOAD_MOST_S = 5.0
 START_TIMEOUT_S = 10.0
 MOST_PACKET_BYTES = 262_144
 """As in deploy/mosquitto/estrade.conf."""
@@ -95,9 +98,30 @@ class Broker:
         if self.authority is not None:
             lines = mosquitto_acl(self.authority.controller_users()).splitlines(keepends=True)
             kept = [line for line in lines if without is None or not line.rstrip().endswith(without)]
-            (self._folder / "acl").write_text("".join(kept))
+            text, file = "".join(kept), self._folder / "acl"
+            whole = file.with_name("acl.new")
+            whole.write_text(text)
+            whole.replace(file)
             if self._process is not None:
-                self._signal(signal.SIGHUP)
+                self._reload()
+
+    def _reload(self) -> None:
+        """Have it read its files, and wait until it has: of two signals in one reload, the second would be lost."""
+        reloads = self._log.read_text().count("Reloading config")
+        self._signal(signal.SIGHUP)
+        end_s = time.monotonic() + RELOAD_MOST_S
+        while self._log.read_text().count("Reloading config") == reloads and time.monotonic() < end_s:
+            time.sleep(0.005)
+        assert self.authority is not None
+        context = ssl.create_default_context(cafile=self.authority.ca_path)
+        context.check_hostname = False
+        # it answers a handshake, and refuses us who have no certificate, only when it is through with its files
+        with (
+            socket.create_connection((self.host, self.port), RELOAD_MOST_S) as line,
+            suppress(OSError),
+            context.wrap_socket(line),
+        ):
+            pass
 
     @property
     def log_text(self) -> str:
