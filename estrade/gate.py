@@ -16,6 +16,7 @@ from typing import Any
 
 from estrade import room_agent
 from protocol.errors import ConfigError, EstradeError
+from protocol.lesson import LessonState
 
 POLL_S = 2.0
 STEADY_S = 30.0
@@ -46,7 +47,7 @@ def look(agent: room_agent.RoomAgent) -> Room:
         return Room()
     return Room(
         listens=True,
-        is_idle=view.get("state") in ("idle", "ended"),
+        is_idle=view.get("state") == LessonState.IDLE,
         hears_centre=view.get("centre") == "connected",
         working=tuple(sorted(one["id"] for one in view.get("devices", ()) if one["status"] != "critical")),
         critical=tuple(sorted(one["id"] for one in view.get("checks", ()) if one["status"] == "critical")),
@@ -77,14 +78,10 @@ def watch(
     """Watch for so long; return what is wrong at the end or was in the last `STEADY_S`, None for nothing."""
     end_s = now() + seconds
     steady_since_s = end_s - min(STEADY_S, seconds / 2)
-    wrong: str | None = None
     while True:
-        seen = worse(before, look_now())
+        wrong = worse(before, look_now())
         at_s = now()
-        if seen is not None and at_s >= steady_since_s:
-            return seen
-        wrong = seen
-        if at_s >= end_s:
+        if at_s >= end_s or (wrong is not None and at_s >= steady_since_s):
             return wrong
         sleep(min(POLL_S, max(0.0, end_s - at_s)))
 
