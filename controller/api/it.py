@@ -22,6 +22,7 @@ from controller.api.security import (
     centre_of,
     client_address,
     cookie_name,
+    delete_cookie,
     give_cookie,
     guarded,
     lacks_second_step,
@@ -106,7 +107,7 @@ async def sign_out(request: Request) -> Response:
         if who is not None:
             await centre.audit.note(who.name, "sign-out", "", "ok")
     response = Response(status_code=204)
-    response.delete_cookie(name, path="/", secure=name.startswith("__Host-"), httponly=True, samesite="lax")
+    delete_cookie(response, name)
     return response
 
 

@@ -9,7 +9,15 @@ from starlette.responses import RedirectResponse, Response
 
 from controller.accounts.grants import Permission
 from controller.accounts.oidc import AWAY_S, OidcClient
-from controller.api.security import centre_of, client_address, cookie_name, give_cookie, guarded
+from controller.api.security import (
+    centre_of,
+    client_address,
+    cookie_name,
+    delete_cookie,
+    give_cookie,
+    guarded,
+    set_cookie,
+)
 from controller.centre import Centre
 from controller.throttle import address_key
 from protocol.errors import AccessError, EstradeError
@@ -37,15 +45,7 @@ async def start(request: Request) -> Response:
     except EstradeError as error:
         return _refused(error)
     response = RedirectResponse(begun.url, 303)
-    response.set_cookie(
-        _trip_name(centre),
-        begun.cookie,
-        max_age=AWAY_S,
-        path="/",
-        secure=_trip_name(centre).startswith("__Host-"),
-        httponly=True,
-        samesite="lax",  # the way back is a navigation from another site
-    )
+    set_cookie(response, _trip_name(centre), begun.cookie, most_s=AWAY_S)
     return response
 
 
@@ -64,8 +64,7 @@ async def back(request: Request) -> Response:
         centre.oidc_failures.forgive(address)
         response = RedirectResponse("/it/", 303)
         give_cookie(centre, response, token)
-    name = _trip_name(centre)
-    response.delete_cookie(name, path="/", secure=name.startswith("__Host-"), httponly=True, samesite="lax")
+    delete_cookie(response, _trip_name(centre))
     return response
 
 

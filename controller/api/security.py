@@ -298,17 +298,20 @@ def cookie_name(centre: Centre) -> str:
 
 
 def give_cookie(centre: Centre, response: Response, token: str) -> None:
-    """Have the browser keep a token of `SignIns`, out of reach of any script."""
-    name = cookie_name(centre)
+    """Have the browser keep a token of `SignIns`."""
+    set_cookie(response, cookie_name(centre), token, most_s=int(LONGEST.total_seconds()))
+
+
+def set_cookie(response: Response, name: str, value: str, *, most_s: int) -> None:
+    """Have the browser keep something out of reach of any script, and send it to us when it comes from elsewhere."""
     response.set_cookie(
-        name,
-        token,
-        max_age=int(LONGEST.total_seconds()),
-        path="/",
-        secure=name.startswith("__Host-"),
-        httponly=True,
-        samesite="lax",
+        name, value, max_age=most_s, path="/", secure=name.startswith("__Host-"), httponly=True, samesite="lax"
     )
+
+
+def delete_cookie(response: Response, name: str) -> None:
+    """Have the browser forget what `set_cookie` gave it."""
+    response.delete_cookie(name, path="/", secure=name.startswith("__Host-"), httponly=True, samesite="lax")
 
 
 def client_address(request: Request) -> str:
