@@ -82,6 +82,13 @@ class FailureThrottle:
         while len(self._failures) > _MOST_KEYS:
             self._failures.popitem(last=False)
 
+    def attempt(self, key: str) -> float | None:
+        """Count a failure until `forgive` and return None; or count none and return the seconds of `wait_s`."""
+        wait_s = self.wait_s(key)
+        if wait_s is None:
+            self.fail(key)
+        return wait_s
+
     def forgive(self, key: str) -> None:
         """Take back the newest failure of a key: it was counted before its outcome was known, and went well."""
         times = self._failures.get(key)

@@ -70,7 +70,7 @@ class SecondStep:
 
     def _count(self, name: str) -> None:
         """Count an attempt as wrong until it has gone well; raise AccessError ``sign-in-throttled`` for one more."""
-        wait_s = self._wrong.wait_s(name)
+        wait_s = self._wrong.attempt(name)
         if wait_s is not None:
             raise AccessError(
                 f"too many wrong codes; wait {wait_s:g} s",
@@ -78,7 +78,6 @@ class SecondStep:
                 retryable=True,
                 retry_after_s=wait_s,
             )
-        self._wrong.fail(name)
 
     def propose(self, name: str) -> SetUp:
         """Return a new secret for an account; it holds once `begin` was given a code made with it."""

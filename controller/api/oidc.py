@@ -100,10 +100,9 @@ def _client(centre: Centre) -> OidcClient:
 
 def _check_failures(centre: Centre, address: str) -> None:
     """Count a failure until it has gone well: each way back asks the service, in our name."""
-    wait_s = centre.oidc_failures.wait_s(address)
+    wait_s = centre.oidc_failures.attempt(address)
     if wait_s is not None:
         raise AccessError(f"too many attempts; wait {wait_s:g} s", code="sign-in-throttled", retry_after_s=wait_s)
-    centre.oidc_failures.fail(address)
 
 
 def _refused(error: EstradeError) -> Response:
