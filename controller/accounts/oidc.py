@@ -234,7 +234,7 @@ class OidcClient:
         try:
             async with (
                 asyncio.timeout(_DEADLINE_S),
-                httpx.AsyncClient(verify=self._tls, trust_env=False, timeout=None) as http,  # noqa: S113 - above
+                httpx.AsyncClient(verify=self._tls, trust_env=False, timeout=None) as http,  # noqa: S113 - one deadline
                 http.stream(method, url, **more) as answer,
             ):
                 body = b""

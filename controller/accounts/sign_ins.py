@@ -25,7 +25,8 @@ _AT_ONCE = 2
 
 
 def token_sha256(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    """Return what is kept of a token, of a browser's and of a program's."""
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
 
 
 class SignIns:

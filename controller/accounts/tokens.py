@@ -6,12 +6,12 @@ A token may never do more than the account that it is of.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import secrets
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from controller.accounts.grants import TOKEN_PERMISSIONS, Permission, Who
+from controller.accounts.sign_ins import token_sha256
 from controller.store.accounts import Grant
 from controller.store.store import Store
 from controller.store.tokens import TokenRecord
@@ -19,7 +19,6 @@ from protocol.errors import AccessError, EstradeError, StoreError
 
 PREFIX = "est_"
 """So that a token is known as one where it should not be: in a log, in a repository."""
-MOST_DAYS = 400
 _USED_EVERY = timedelta(minutes=5)
 _MOST_ACTOR = 80
 """Characters that an act carries to a room."""
@@ -27,10 +26,6 @@ _MOST_ACTOR = 80
 
 def is_api_token(text: str) -> bool:
     return text.startswith(PREFIX)
-
-
-def token_hash(token: str) -> str:
-    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
 
 
 class ApiTokens:
@@ -61,7 +56,7 @@ class ApiTokens:
         token = PREFIX + secrets.token_urlsafe(32)
         made_at = self._now()
         record = TokenRecord(
-            token_hash(token), name, user, tuple(sorted(wanted)), scope, made_at, made_at + timedelta(days=days)
+            token_sha256(token), name, user, tuple(sorted(wanted)), scope, made_at, made_at + timedelta(days=days)
         )
         await self._store.tokens.add(record)
         return token, record
@@ -86,7 +81,7 @@ class ApiTokens:
             return None
 
     async def _found(self, token: str) -> tuple[TokenRecord, tuple[Grant, ...]]:
-        found = await self._store.tokens.get(token_hash(token))
+        found = await self._store.tokens.get(token_sha256(token))
         if found is None or found[0].revoked_at is not None:
             raise AccessError("this token is not known here, or was taken back")
         if found[0].expires_at <= self._now():
