@@ -19,7 +19,7 @@ from protocol.pages import RoomsView, RoomView
 
 TIMEOUT_S = 15.0
 PASSWORD_VARIABLE = "ESTRADE_PASSWORD"  # noqa: S105  # its name, not its value
-TOKEN_VARIABLE = "ESTRADE_TOKEN"  # noqa: S105  # the same
+TOKEN_VARIABLE = "ESTRADE_TOKEN"  # noqa: S105  # its name, not its value
 
 
 def run(url: str, *, name: str, password_stdin: bool, ca_file: Path | None, as_json: bool) -> int:
